@@ -1,0 +1,133 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// SubmissionKey makes a submission idempotent (design.md 3): the same holder, client id, octets and recipients within
+// five days are one submission.
+type SubmissionKey struct {
+	Mailbox    ID
+	ClientID   pec.ClientID
+	SHA256     [sha256.Size]byte // of the octets received
+	Recipients [sha256.Size]byte // see RecipientsDigest
+}
+
+// keepSubmissions is how long a repeat is recognised.
+const keepSubmissions = 5 * 24 * time.Hour
+
+// RecipientsDigest is a set of recipients as a key.
+func RecipientsDigest(rs []pec.Address) [sha256.Size]byte {
+	keys := make([]string, len(rs))
+	for i, r := range rs {
+		keys[i] = r.Key()
+	}
+	slices.Sort(keys)
+	var b bytes.Buffer
+	for _, k := range slices.Compact(keys) {
+		b.WriteString(k)
+		b.WriteByte('\n')
+	}
+	return sha256.Sum256(b.Bytes())
+}
+
+// Submitted finds an earlier submission with the same key, or ErrNotFound.
+func (s *Store) Submitted(ctx context.Context, k SubmissionKey) (pec.ID, error) {
+	var id pec.ID
+	err := s.read.QueryRowContext(ctx, `SELECT pec_id FROM submission WHERE mailbox = $1 AND client_id = $2 AND sha256 = $3 AND recipients = $4 AND at > $5`,
+		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], micros(s.now().Add(-keepSubmissions))).Scan(&id)
+	if err != nil {
+		return "", fmt.Errorf("looking for an earlier submission: %w", notFound(err))
+	}
+	return id, nil
+}
+
+// NewRelay is a message to be sent on: to another provider or an external domain, or, when Local, to ourselves.
+type NewRelay struct {
+	Message    ID
+	Target     string // directory entry's key or external domain
+	Local      bool
+	Sender     pec.Address
+	Recipients []pec.Address
+}
+
+func (b *batch) relay(r NewRelay, provider string, id pec.ID) {
+	t := Task{ID: NewID(), Kind: TaskRelay, Due: b.instant.At, Since: b.instant.At, Message: r.Message, Provider: provider, PEC: id, Sender: r.Sender, Target: r.Target}
+	if r.Local {
+		t.Kind = TaskReceive
+	}
+	b.task(t)
+	for _, a := range r.Recipients {
+		b.do(`INSERT INTO relay (message, recipient, address, task, state, reply, at, fact) VALUES ($1, $2, $3, $4, 'pending', '', $5, $6)`,
+			r.Message[:], a.Key(), string(a), t.ID[:], micros(b.instant.At), b.fact[:])
+	}
+}
+
+func (b *batch) deliver(message ID, sender, to pec.Address, provider string, id pec.ID) {
+	b.task(Task{ID: NewID(), Kind: TaskDeliver, Due: b.instant.At, Since: b.instant.At, Message: message, Provider: provider, PEC: id, Sender: sender, Target: string(to)})
+}
+
+// issued records that we issued a message for a step; the key makes it the only one.
+func (b *batch) issued(provider string, id pec.ID, recipient pec.Address, step string, kind pec.Kind, message ID) {
+	b.do(`INSERT INTO issued (provider, pec_id, recipient, step, kind, message, fact) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+		provider, string(id), recipient.Key(), step, string(kind), message[:], b.fact[:])
+}
+
+// The steps that have at most one issued message each.
+const (
+	stepAccept  = "accept"
+	stepTake    = "take"
+	stepOutcome = "outcome"
+)
+
+// Acceptance is the fact that a submission was accepted: all that follows is committed with it.
+type Acceptance struct {
+	Instant   Instant
+	Record    pec.Record
+	Key       SubmissionKey
+	Content   *Content // the submission's octets
+	Envelope  Envelope
+	Transport NewMessage
+	Receipt   NewMessage // the acceptance, for the sender's own mailbox
+	Signing   pec.Address
+	Certified []pec.Address
+	Relays    []NewRelay
+}
+
+// Accept commits an acceptance. ErrConflict: the same submission was accepted meanwhile; ask Submitted.
+func (s *Store) Accept(ctx context.Context, a Acceptance) error {
+	b := newBatch(a.Instant, a.Record)
+	k, e := a.Key, a.Envelope
+	b.do(`DELETE FROM submission WHERE at <= $1`, micros(a.Instant.At.Add(-keepSubmissions)))
+	b.do(`INSERT INTO submission (mailbox, client_id, sha256, recipients, pec_id, at) VALUES ($1, $2, $3, $4, $5, $6)`,
+		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], string(e.PEC), micros(a.Instant.At))
+	b.require(`SELECT 1 FROM mailbox WHERE id = $1 AND state = 'enabled'`, k.Mailbox[:])
+	b.content(a.Content)
+	if err := errors.Join(b.message(a.Transport), b.message(a.Receipt)); err != nil {
+		return fmt.Errorf("accepting %s: %w", e.PEC, err)
+	}
+	b.envelope(e)
+	b.issued(e.Provider, e.PEC, "", stepAccept, pec.Acceptance, a.Receipt.ID)
+	for _, r := range a.Certified {
+		b.do(`INSERT INTO tracking (provider, pec_id, recipient, state, at, fact) VALUES ($1, $2, $3, 'pending', $4, $5)`,
+			e.Provider, string(e.PEC), r.Key(), micros(a.Instant.At), b.fact[:])
+	}
+	b.deliver(a.Receipt.ID, a.Signing, e.Sender, e.Provider, e.PEC)
+	for _, r := range a.Relays {
+		b.relay(r, e.Provider, e.PEC)
+	}
+	return s.commit(ctx, b)
+}
+
+// Repeated records that a submission came again and was answered as before; nothing is issued.
+func (s *Store) Repeated(ctx context.Context, at Instant, r pec.Record) error {
+	return s.commit(ctx, newBatch(at, r))
+}

@@ -1,0 +1,138 @@
+package store
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"io"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// What follows reads whole tables for the invariant checker; on a store that is opened ReadOnly it is one snapshot.
+
+// Fact is a committed fact as it was recorded.
+type Fact struct {
+	ID     ID
+	No     int64
+	Record []byte
+}
+
+// Audited names a row by the certified message and the recipient that it is about.
+type Audited struct {
+	Provider  string
+	PEC       pec.ID
+	Recipient string // key of the address
+	Kind      string // what happened, or the state
+	Message   ID
+}
+
+// FactsBetween lists facts by number, from included, to excluded.
+func (s *Store) FactsBetween(ctx context.Context, from, to int64) ([]Fact, error) {
+	return collect(ctx, s, func(rows *sql.Rows) (f Fact, err error) {
+		return f, rows.Scan(&f.ID, &f.No, &f.Record)
+	}, `SELECT id, no, record FROM fact WHERE no >= $1 AND no < $2 ORDER BY no`, from, to)
+}
+
+// EventIndex lists the index over the records.
+func (s *Store) EventIndex(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, kind, fact FROM event`)
+}
+
+// MessageIDs lists all messages.
+func (s *Store) MessageIDs(ctx context.Context) ([]ID, error) {
+	return collect(ctx, s, func(rows *sql.Rows) (id ID, err error) { return id, rows.Scan(&id) }, `SELECT id FROM message ORDER BY id`)
+}
+
+// Envelopes lists all certified messages; Kind is "sent" for ours.
+func (s *Store) Envelopes(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, '', CASE WHEN mailbox IS NULL THEN 'taken' ELSE 'sent' END, message FROM envelope`)
+}
+
+// AllTracking lists the recipients' states.
+func (s *Store) AllTracking(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, state, NULL FROM tracking`)
+}
+
+// IssuedSteps lists what was issued: Kind is step and kind with a blank between.
+func (s *Store) IssuedSteps(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, step || ' ' || kind, message FROM issued`)
+}
+
+// HeardReceipts lists what was heard; Kind is that of the receipt.
+func (s *Store) HeardReceipts(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, kind, message FROM heard`)
+}
+
+// Deposits lists the certified messages that lie, or lay, in mailboxes.
+func (s *Store) Deposits(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, 'deposited', NULL FROM deposit`)
+}
+
+// StrayTasks lists tasks whose fact is not there.
+func (s *Store) StrayTasks(ctx context.Context) ([]ID, error) {
+	return collect(ctx, s, func(rows *sql.Rows) (id ID, err error) { return id, rows.Scan(&id) },
+		`SELECT id FROM task WHERE NOT EXISTS (SELECT 1 FROM fact WHERE fact.id = task.fact) OR done IS NOT NULL`)
+}
+
+// EntryCount is the number of messages in folders.
+func (s *Store) EntryCount(ctx context.Context) (n int, err error) {
+	return n, s.read.QueryRowContext(ctx, `SELECT count(*) FROM entry`).Scan(&n)
+}
+
+// VerifyContents reads every content and compares it with its checksum and digest; bad gets each that differs.
+func (s *Store) VerifyContents(ctx context.Context, bad func(id ID, err error)) error {
+	all, err := collect(ctx, s, func(rows *sql.Rows) (c placed, err error) {
+		return c, rows.Scan(&c.id, &c.size, &c.sha256, &c.at.segment, &c.at.offset)
+	}, `SELECT id, size, sha256, segment, place FROM content ORDER BY segment, place`)
+	if err != nil {
+		return err
+	}
+	for _, c := range all {
+		if err := s.verifyContent(ctx, c); err != nil {
+			bad(c.id, err)
+		}
+	}
+	return ctx.Err()
+}
+
+func (s *Store) verifyContent(ctx context.Context, c placed) error {
+	o := &Octets{}
+	if err := s.addSpan(ctx, o, Span{Content: c.id, Length: c.size}); err != nil {
+		return err
+	}
+	defer o.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, o.Reader()); err != nil {
+		return err
+	}
+	if string(sum.Sum(nil)) != string(c.sha256) {
+		return &DamageError{Content: c.id, Reason: "its SHA-256 is another one"}
+	}
+	return nil
+}
+
+func (s *Store) audited(ctx context.Context, query string) ([]Audited, error) {
+	return collect(ctx, s, func(rows *sql.Rows) (a Audited, err error) {
+		return a, rows.Scan(&a.Provider, &a.PEC, &a.Recipient, &a.Kind, &a.Message)
+	}, query)
+}
+
+// collect reads a whole result: no rows stay open while others are read.
+func collect[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := s.read.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("auditing: %w", err)
+	}
+	defer rows.Close()
+	var all []T
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("auditing: %w", err)
+		}
+		all = append(all, v)
+	}
+	return all, rows.Err()
+}

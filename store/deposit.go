@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// Deposit is the fact that a message lies in a mailbox. For a transport envelope the delivery receipt and the task that
+// sends it are committed with it: the receipt exists if and only if the message can be read.
+type Deposit struct {
+	Instant Instant
+	Record  pec.Record
+	Task    Task
+	Mailbox ID
+	Folder  ID
+	Lead    []byte // Return-Path, Delivered-To and Received of this entry
+	Size    int64  // of the message without the lead
+
+	Receipt *NewMessage
+	Relay   NewRelay
+}
+
+// Deposit commits a deposit. ErrConflict: the mailbox is no longer there or open, or it was done before; decide again.
+func (s *Store) Deposit(ctx context.Context, d Deposit) error {
+	b := newBatch(d.Instant, d.Record)
+	t := d.Task
+	b.finish(t)
+	b.do(`UPDATE mailbox SET used = used + $1, fact = $2 WHERE id = $3`, d.Size+int64(len(d.Lead)), b.fact[:], d.Mailbox[:])
+	b.require(`SELECT 1 FROM mailbox WHERE id = $1 AND fact = $2`, d.Mailbox[:], b.fact[:])
+	b.entry(d.Folder, t.Message, d.Lead, "", d.Size)
+	if d.Receipt != nil {
+		// A closed mailbox takes no mail; what is owed to its holder, receipts and reports, it does.
+		b.require(`SELECT 1 FROM mailbox WHERE id = $1 AND state = 'enabled'`, d.Mailbox[:])
+		recipient := pec.Address(t.Target)
+		b.do(`INSERT INTO deposit (provider, pec_id, recipient, at, fact) VALUES ($1, $2, $3, $4, $5)`,
+			t.Provider, string(t.PEC), recipient.Key(), micros(d.Instant.At), b.fact[:])
+		if err := b.message(*d.Receipt); err != nil {
+			return fmt.Errorf("depositing %s: %w", t.PEC, err)
+		}
+		b.issued(t.Provider, t.PEC, recipient, stepOutcome, pec.Delivered, d.Receipt.ID)
+		b.relay(d.Relay, t.Provider, t.PEC)
+	}
+	return s.commit(ctx, b)
+}
+
+// entry puts a message into a folder under the folder's next UID.
+func (b *batch) entry(folder, message ID, lead []byte, flags string, size int64) {
+	b.do(`UPDATE folder SET uidnext = uidnext + 1, modseq = modseq + 1, fact = $1 WHERE id = $2`, b.fact[:], folder[:])
+	b.require(`SELECT 1 FROM folder WHERE id = $1 AND fact = $2`, folder[:], b.fact[:])
+	b.do(`INSERT INTO entry (folder, uid, message, lead, flags, modseq, at, size, fact)
+		SELECT id, uidnext - 1, $1, $2, $3, modseq, $4, $5, $6 FROM folder WHERE id = $7`,
+		message[:], nonNil(lead), flags, micros(b.instant.At), size+int64(len(lead)), b.fact[:], folder[:])
+	b.folders = append(b.folders, folder)
+}
+
+func nonNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}
+
+// Refusal is the fact that a certified message cannot be put into a mailbox, or cannot be sent to a recipient's
+// provider: the non-delivery receipt is issued, once.
+type Refusal struct {
+	Instant Instant
+	Record  pec.Record
+	Task    Task
+	Receipt NewMessage
+	// Relay sends the receipt on. When Own is set, the message is one that we sent and the receipt goes straight into the
+	// sender's mailbox: tracking is settled by the same commit.
+	Relay   NewRelay
+	Own     bool
+	Signing pec.Address
+	Sender  pec.Address
+}
+
+// Refuse commits a refusal.
+func (s *Store) Refuse(ctx context.Context, r Refusal) error {
+	b := newBatch(r.Instant, r.Record)
+	t, recipient := r.Task, pec.Address(r.Task.Target)
+	b.finish(t)
+	if err := b.message(r.Receipt); err != nil {
+		return fmt.Errorf("refusing %s: %w", t.PEC, err)
+	}
+	b.issued(t.Provider, t.PEC, recipient, stepOutcome, pec.NonDelivery, r.Receipt.ID)
+	if r.Own {
+		b.outcome(t.Provider, t.PEC, []pec.Address{recipient}, StateFailed)
+		b.deliver(r.Receipt.ID, r.Signing, r.Sender, t.Provider, t.PEC)
+	} else {
+		b.relay(r.Relay, t.Provider, t.PEC)
+	}
+	return s.commit(ctx, b)
+}
+
+// Undeliverable records that a receipt or a report found no mailbox: it is held, nothing answers it.
+func (s *Store) Undeliverable(ctx context.Context, at Instant, r pec.Record, t Task, reason string) error {
+	b := newBatch(at, r)
+	b.finish(t)
+	b.held(at, reason, string(t.Sender), t.Target, "", t.Message)
+	return s.commit(ctx, b)
+}
+
+// Report is our own unsigned report to a sender about an external recipient that failed.
+type Report struct {
+	Instant Instant
+	Record  pec.Record
+	Task    Task
+	Message NewMessage
+	Sender  pec.Address // whose mailbox it goes to
+}
+
+// Report commits a report for delivery.
+func (s *Store) Report(ctx context.Context, r Report) error {
+	b := newBatch(r.Instant, r.Record)
+	b.finish(r.Task)
+	if err := b.message(r.Message); err != nil {
+		return fmt.Errorf("reporting on %s: %w", r.Task.PEC, err)
+	}
+	b.deliver(r.Message.ID, "", r.Sender, r.Task.Provider, r.Task.PEC)
+	return s.commit(ctx, b)
+}
+
+// Done finishes a task that has nothing left to do.
+func (s *Store) Done(ctx context.Context, t Task) error {
+	b := plainBatch()
+	b.finish(t)
+	return s.commit(ctx, b)
+}

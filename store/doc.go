@@ -1,0 +1,37 @@
+// Package store keeps a provider's mailboxes, messages, tracking, tasks and records: one transaction a fact.
+//
+// # What it guarantees
+//
+// A method that commits a fact returns nil when everything that the fact says is durable: its octets, its rows, its record
+// and the tasks that follow from it. If it returns another error than ErrUnknown, nothing of the fact is or will be there.
+// After ErrUnknown the process has to end: nobody knows, and the next start decides by reading what is on the disk.
+// Nothing may be said to anybody before the fact that justifies it has returned nil.
+//
+// Conditions are part of the commit: a batch that rests on a state carries a guard, and fails with ErrConflict if that
+// state has changed. Work that follows from a fact is a task row of the same commit, and is finished by the commit of
+// the fact that does it. So a crash loses nothing, and recovery is the ordinary path run again.
+//
+// Octets are stored once. A content is what was written in one go: a submission as it was received, an arrival as it was
+// received, or a recipe. A message is a recipe: literals, and spans of contents. The exact octets come back.
+//
+// # What is on the disk
+//
+//	lock        one process holds it; it goes with the process
+//	store.db    rows: SQLite, write-ahead log, synchronous FULL (migrations/sqlite)
+//	segments/   contents up to 256 KiB, appended in groups (segment.go has the format)
+//	contents/   longer contents, a file each, by the last octet of their id
+//	lost+found/ what a crash left that no fact names; never deleted by the program
+//
+// Octets are synced before the rows that name them. The commits of many facts share a sync; none waits while the disk is
+// idle. A group of frames ends with a mark that has the store's id and the group's number, and the commit that names the
+// group stores the same number. A mark is written only after the commit of the group before has returned.
+//
+// # What happens on failure
+//
+// A message that cannot be spooled fails alone (ErrSpool). A failed write or sync of a segment or of the database, or a
+// failed sync of a content file, ends the process through Options.Fatal: the kernel may have dropped octets and will not
+// say so twice. At start, what lies behind the last committed group moves to lost+found: one marked group at most and a
+// torn end. Two marked groups ahead mean a database older than the octets; a bad frame or a missing octet within what was
+// committed since the last checkpoint is damage: Open refuses, names the messages and changes nothing. Older frames are
+// checked whenever they are read; a bad one fails that message alone, with a DamageError.
+package store

@@ -1,0 +1,131 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// Envelope is a certified message that we sent or took in charge: what later facts about it need.
+type Envelope struct {
+	Provider string // directory entry of the provider that issued it
+	PEC      pec.ID
+	Message  ID     // the transport envelope
+	CertData []byte // its daticert.xml
+	Header   []byte // the header block of postacert.eml
+	Body     Span   // what follows that block
+	EightBit bool   // the body has octets over 127
+	Sender   pec.Address
+	Mailbox  ID // the sender's mailbox if it is ours
+	At       time.Time
+}
+
+func (b *batch) envelope(e Envelope) {
+	var mailbox []byte
+	if !e.Mailbox.IsZero() {
+		mailbox = e.Mailbox[:]
+	}
+	b.do(`INSERT INTO envelope (provider, pec_id, message, certdata, header, body, body_offset, body_size, eight_bit, sender, mailbox, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
+		e.Provider, string(e.PEC), e.Message[:], e.CertData, e.Header, e.Body.Content[:], e.Body.Offset, e.Body.Length,
+		boolInt(e.EightBit), string(e.Sender), mailbox, micros(b.instant.At))
+}
+
+func boolInt(v bool) int {
+	if v {
+		return 1
+	}
+	return 0
+}
+
+// Envelope finds a certified message by its provider and id, or ErrNotFound.
+func (s *Store) Envelope(ctx context.Context, provider string, id pec.ID) (Envelope, error) {
+	e := Envelope{Provider: provider, PEC: id}
+	var at int64
+	var eight int
+	err := s.read.QueryRowContext(ctx, `SELECT message, certdata, header, body, body_offset, body_size, eight_bit, sender, mailbox, at
+		FROM envelope WHERE provider = $1 AND pec_id = $2`, provider, string(id)).
+		Scan(&e.Message, &e.CertData, &e.Header, &e.Body.Content, &e.Body.Offset, &e.Body.Length, &eight, &e.Sender, &e.Mailbox, &at)
+	if err != nil {
+		return e, fmt.Errorf("envelope %s of %s: %w", id, provider, notFound(err))
+	}
+	e.EightBit, e.At = eight != 0, fromMicros(at)
+	return e, nil
+}
+
+// Tracking is what is known of one certified recipient of a message that we sent.
+type Tracking struct {
+	Recipient                                  pec.Address
+	State                                      string // StatePending, StateDelivered, StateFailed
+	At, TakenAt, OutcomeAt, FirstNotice, Final time.Time
+}
+
+// The states of a recipient.
+const (
+	StatePending   = "pending"
+	StateDelivered = "delivered"
+	StateFailed    = "failed"
+)
+
+// Tracking lists the certified recipients of one of our messages.
+func (s *Store) Tracking(ctx context.Context, provider string, id pec.ID) ([]Tracking, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT recipient, state, at, coalesce(taken_at, 0), coalesce(outcome_at, 0), coalesce(first_notice_at, 0), coalesce(final_notice_at, 0)
+		FROM tracking WHERE provider = $1 AND pec_id = $2 ORDER BY recipient`, provider, string(id))
+	if err != nil {
+		return nil, fmt.Errorf("reading the tracking of %s: %w", id, err)
+	}
+	defer rows.Close()
+	var ts []Tracking
+	for rows.Next() {
+		var t Tracking
+		var us [5]int64
+		if err := rows.Scan(&t.Recipient, &t.State, &us[0], &us[1], &us[2], &us[3], &us[4]); err != nil {
+			return nil, err
+		}
+		for i, to := range []*time.Time{&t.At, &t.TakenAt, &t.OutcomeAt, &t.FirstNotice, &t.Final} {
+			if us[i] != 0 {
+				*to = fromMicros(us[i])
+			}
+		}
+		ts = append(ts, t)
+	}
+	return ts, rows.Err()
+}
+
+// Sent is one row of Recent: a message that we sent and the states of its certified recipients.
+type Sent struct {
+	Envelope
+	Recipients []Tracking
+}
+
+// Recent lists the last messages that our holders sent, the newest first.
+func (s *Store) Recent(ctx context.Context, limit int) ([]Sent, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT provider, pec_id FROM envelope WHERE mailbox IS NOT NULL ORDER BY at DESC LIMIT $1`, limit)
+	if err != nil {
+		return nil, fmt.Errorf("listing messages: %w", err)
+	}
+	defer rows.Close()
+	var list []Sent
+	for rows.Next() {
+		var e Envelope
+		if err := rows.Scan(&e.Provider, &e.PEC); err != nil {
+			return nil, err
+		}
+		list = append(list, Sent{Envelope: e})
+	}
+	if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+		return nil, err
+	}
+	for i := range list {
+		if list[i].Envelope, err = s.Envelope(ctx, list[i].Provider, list[i].PEC); err != nil {
+			return nil, err
+		}
+		if list[i].Recipients, err = s.Tracking(ctx, list[i].Provider, list[i].PEC); err != nil {
+			return nil, err
+		}
+	}
+	return list, nil
+}

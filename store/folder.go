@@ -1,0 +1,380 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// Folder is an IMAP mailbox of a holder's mailbox. Its name is in UTF-8, levels divided by "/".
+type Folder struct {
+	ID          ID
+	Name        string
+	Special     string // RFC 6154 attribute, with its backslash
+	UIDValidity uint32
+	UIDNext     uint32
+	ModSeq      int64 // grows with every change
+	Expunges    int64 // grows when entries go
+	Subscribed  bool
+	Messages    uint32
+	Unseen      uint32
+	Size        int64
+}
+
+// Entry is a message in a folder.
+type Entry struct {
+	UID     uint32
+	Message ID
+	Kind    string // of the message: a pec.Kind, KindOwn, KindDSN
+	Lead    []byte // octets before the stored message; pass it to Open
+	Flags   []string
+	ModSeq  int64
+	At      time.Time
+	Size    int64 // lead included
+}
+
+func (b *batch) folder(mailbox ID, name, special string, validity uint32) ID {
+	id := NewID()
+	b.do(`INSERT INTO folder (id, mailbox, name, special, uidvalidity, uidnext, modseq, expunges, subscribed, fact) VALUES ($1, $2, $3, $4, $5, 1, 1, 0, 1, $6)`,
+		id[:], mailbox[:], name, special, int64(validity), b.fact[:])
+	return id
+}
+
+const folderColumns = `SELECT f.id, f.name, f.special, f.uidvalidity, f.uidnext, f.modseq, f.expunges, f.subscribed,
+	(SELECT count(*) FROM entry e WHERE e.folder = f.id),
+	(SELECT count(*) FROM entry e WHERE e.folder = f.id AND (' ' || e.flags || ' ') NOT LIKE '% \Seen %'),
+	(SELECT coalesce(sum(size), 0) FROM entry e WHERE e.folder = f.id) FROM folder f `
+
+func scanFolder(scan func(...any) error) (Folder, error) {
+	var f Folder
+	err := scan(&f.ID, &f.Name, &f.Special, &f.UIDValidity, &f.UIDNext, &f.ModSeq, &f.Expunges, &f.Subscribed, &f.Messages, &f.Unseen, &f.Size)
+	return f, notFound(err)
+}
+
+// Folders lists a mailbox's folders by name, INBOX first.
+func (s *Store) Folders(ctx context.Context, mailbox ID) ([]Folder, error) {
+	rows, err := s.read.QueryContext(ctx, folderColumns+`WHERE f.mailbox = $1 ORDER BY f.name <> 'INBOX', f.name`, mailbox[:])
+	if err != nil {
+		return nil, fmt.Errorf("listing folders: %w", err)
+	}
+	defer rows.Close()
+	var fs []Folder
+	for rows.Next() {
+		f, err := scanFolder(rows.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("listing folders: %w", err)
+		}
+		fs = append(fs, f)
+	}
+	return fs, rows.Err()
+}
+
+// Folder finds a folder by name, or ErrNotFound. INBOX is found in any case.
+func (s *Store) Folder(ctx context.Context, mailbox ID, name string) (Folder, error) {
+	if strings.EqualFold(name, Inbox) {
+		name = Inbox
+	}
+	f, err := scanFolder(s.read.QueryRowContext(ctx, folderColumns+`WHERE f.mailbox = $1 AND f.name = $2`, mailbox[:], name).Scan)
+	if err != nil {
+		return f, fmt.Errorf("folder %q: %w", name, err)
+	}
+	return f, nil
+}
+
+// InboxID is the id of the folder that deliveries go to.
+func (s *Store) InboxID(ctx context.Context, mailbox ID) (ID, error) {
+	var id ID
+	err := s.read.QueryRowContext(ctx, `SELECT id FROM folder WHERE mailbox = $1 AND name = 'INBOX'`, mailbox[:]).Scan(&id)
+	if err != nil {
+		return id, fmt.Errorf("the INBOX of %s: %w", mailbox, notFound(err))
+	}
+	return id, nil
+}
+
+// AddFolder makes a folder. ErrConflict: the name is taken.
+func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string) error {
+	b := plainBatch()
+	// UIDVALIDITY grows: a folder that is deleted and made again must not look like the old one (RFC 9051 2.3.1.1).
+	id := b.folder(mailbox, name, special, 0)
+	b.do(`UPDATE mailbox SET uidvalidity = uidvalidity + 1 WHERE id = $1`, mailbox[:])
+	b.do(`UPDATE folder SET uidvalidity = (SELECT uidvalidity FROM mailbox WHERE id = $1) WHERE id = $2`, mailbox[:], id[:])
+	return s.commit(ctx, b)
+}
+
+// RemoveFolder removes a folder and its entries; INBOX stays.
+func (s *Store) RemoveFolder(ctx context.Context, folder ID) error {
+	b := plainBatch()
+	b.require(`SELECT 1 FROM folder WHERE id = $1 AND name <> 'INBOX'`, folder[:])
+	b.do(`DELETE FROM entry WHERE folder = $1`, folder[:])
+	b.do(`DELETE FROM folder WHERE id = $1`, folder[:])
+	b.folders = append(b.folders, folder)
+	return s.commit(ctx, b)
+}
+
+// RenameFolder renames a folder and those below it. ErrConflict: the new name is taken, or it is INBOX.
+func (s *Store) RenameFolder(ctx context.Context, mailbox ID, from, to string) error {
+	b := plainBatch()
+	b.require(`SELECT 1 FROM folder WHERE mailbox = $1 AND name = $2 AND name <> 'INBOX'`, mailbox[:], from)
+	b.do(`UPDATE folder SET name = $1 || substr(name, $2) WHERE mailbox = $3 AND (name = $4 OR substr(name, 1, $5) = $6)`,
+		to, len([]rune(from))+1, mailbox[:], from, len([]rune(from))+1, from+"/")
+	return s.commit(ctx, b)
+}
+
+// Subscribe keeps whether a client shows the folder.
+func (s *Store) Subscribe(ctx context.Context, folder ID, subscribed bool) error {
+	b := plainBatch()
+	b.do(`UPDATE folder SET subscribed = $1 WHERE id = $2`, boolInt(subscribed), folder[:])
+	return s.commit(ctx, b)
+}
+
+// Entries lists a folder's entries changed after a mod-sequence (0: all), by UID.
+func (s *Store) Entries(ctx context.Context, folder ID, after int64) ([]Entry, error) {
+	return s.entries(ctx, `e.folder = $1 AND e.modseq > $2`, folder[:], after)
+}
+
+// pick lists those of the entries with the given UIDs that are there.
+func (s *Store) pick(ctx context.Context, folder ID, uids []uint32) ([]Entry, error) {
+	if len(uids) == 0 {
+		return nil, nil
+	}
+	es, err := s.entries(ctx, `e.folder = $1 AND e.uid BETWEEN $2 AND $3`, folder[:], slices.Min(uids), slices.Max(uids))
+	wanted := make(map[uint32]bool, len(uids))
+	for _, u := range uids {
+		wanted[u] = true
+	}
+	return slices.DeleteFunc(es, func(e Entry) bool { return !wanted[e.UID] }), err
+}
+
+func (s *Store) entries(ctx context.Context, where string, args ...any) ([]Entry, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT e.uid, e.message, m.kind, e.lead, e.flags, e.modseq, e.at, e.size
+		FROM entry e JOIN message m ON m.id = e.message WHERE `+where+` ORDER BY e.uid`, args...)
+	if err != nil {
+		return nil, fmt.Errorf("listing entries: %w", err)
+	}
+	defer rows.Close()
+	var es []Entry
+	for rows.Next() {
+		var e Entry
+		var flags string
+		var at int64
+		if err := rows.Scan(&e.UID, &e.Message, &e.Kind, &e.Lead, &flags, &e.ModSeq, &at, &e.Size); err != nil {
+			return nil, fmt.Errorf("listing entries: %w", err)
+		}
+		e.Flags, e.At = strings.Fields(flags), fromMicros(at)
+		es = append(es, e)
+	}
+	return es, rows.Err()
+}
+
+// UIDs lists the UIDs that a folder holds, in order.
+func (s *Store) UIDs(ctx context.Context, folder ID) ([]uint32, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT uid FROM entry WHERE folder = $1 ORDER BY uid`, folder[:])
+	if err != nil {
+		return nil, fmt.Errorf("listing UIDs: %w", err)
+	}
+	defer rows.Close()
+	var uids []uint32
+	for rows.Next() {
+		var uid uint32
+		if err := rows.Scan(&uid); err != nil {
+			return nil, fmt.Errorf("listing UIDs: %w", err)
+		}
+		uids = append(uids, uid)
+	}
+	return uids, rows.Err()
+}
+
+// State is a folder's mod-sequence and count of expunges: what a session compares to learn that something changed.
+func (s *Store) State(ctx context.Context, folder ID) (modseq, expunges int64, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT modseq, expunges FROM folder WHERE id = $1`, folder[:]).Scan(&modseq, &expunges)
+	if err != nil {
+		return 0, 0, fmt.Errorf("reading a folder's state: %w", notFound(err))
+	}
+	return modseq, expunges, nil
+}
+
+// Structure is where the MIME parts of a message lie, without an entry's lead.
+func (s *Store) Structure(ctx context.Context, message ID) (*pec.Structure, error) {
+	var b []byte
+	if err := s.read.QueryRowContext(ctx, `SELECT structure FROM message WHERE id = $1`, message[:]).Scan(&b); err != nil {
+		return nil, fmt.Errorf("message %s: %w", message, notFound(err))
+	}
+	st := &pec.Structure{}
+	if err := st.UnmarshalBinary(b); err != nil {
+		return nil, fmt.Errorf("message %s: %w", message, err)
+	}
+	return st, nil
+}
+
+// SetFlags gives entries new flags; change makes them from the old ones. Entries that are gone are passed over.
+func (s *Store) SetFlags(ctx context.Context, folder ID, uids []uint32, change func([]string) []string) error {
+	entries, err := s.pick(ctx, folder, uids)
+	if err != nil {
+		return err
+	}
+	b := plainBatch()
+	b.do(`UPDATE folder SET modseq = modseq + 1, fact = $1 WHERE id = $2`, b.fact[:], folder[:])
+	b.folders = append(b.folders, folder)
+	changed := false
+	for _, e := range entries {
+		flags := strings.Join(change(slices.Clone(e.Flags)), " ")
+		if flags == strings.Join(e.Flags, " ") {
+			continue
+		}
+		changed = true
+		// Guarded by the mod-sequence: two sessions' changes to one entry are never mixed.
+		b.do(`UPDATE entry SET flags = $1, modseq = (SELECT modseq FROM folder WHERE id = $2), fact = $3 WHERE folder = $2 AND uid = $4 AND modseq = $5`,
+			flags, folder[:], b.fact[:], e.UID, e.ModSeq)
+		b.require(`SELECT 1 FROM entry WHERE folder = $1 AND uid = $2 AND fact = $3`, folder[:], e.UID, b.fact[:])
+	}
+	if !changed {
+		return nil
+	}
+	return s.commit(ctx, b)
+}
+
+// Expunge removes entries. Messages and contents stay for as long as facts need them.
+func (s *Store) Expunge(ctx context.Context, folder ID, uids []uint32) error {
+	if len(uids) == 0 {
+		return nil
+	}
+	b := plainBatch()
+	b.expunge(folder, uids)
+	return s.commit(ctx, b)
+}
+
+func (b *batch) expunge(folder ID, uids []uint32) {
+	for _, uid := range uids {
+		b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1 AND uid = $2)
+			WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, folder[:], uid)
+		b.do(`DELETE FROM entry WHERE folder = $1 AND uid = $2`, folder[:], uid)
+	}
+	b.do(`UPDATE folder SET modseq = modseq + 1, expunges = expunges + 1 WHERE id = $1`, folder[:])
+	b.folders = append(b.folders, folder)
+}
+
+// Append puts a holder's own message into a folder. Its body is kept as a reference if it is the body of a message that
+// the holder sent under the same client id. It returns the UID.
+func (s *Store) Append(ctx context.Context, mailbox, folder ID, c *Content, st *pec.Structure, flags []string) (uint32, error) {
+	recipe, whole, err := s.ownRecipe(ctx, mailbox, c, st)
+	if err != nil {
+		return 0, err
+	}
+	m := NewMessage{ID: NewID(), Kind: KindOwn, Recipe: recipe, Structure: st}
+	b := plainBatch()
+	b.instant.At = s.now()
+	if whole {
+		b.content(c)
+	}
+	if err := b.message(m); err != nil {
+		return 0, err
+	}
+	b.do(`UPDATE mailbox SET used = used + $1 WHERE id = $2`, c.Size, mailbox[:])
+	b.entry(folder, m.ID, nil, strings.Join(flags, " "), c.Size)
+	if err := s.commit(ctx, b); err != nil {
+		return 0, fmt.Errorf("appending: %w", err)
+	}
+	return s.uidOf(ctx, folder, m.ID)
+}
+
+func (s *Store) uidOf(ctx context.Context, folder, message ID) (uint32, error) {
+	var uid uint32
+	err := s.read.QueryRowContext(ctx, `SELECT max(uid) FROM entry WHERE folder = $1 AND message = $2`, folder[:], message[:]).Scan(&uid)
+	if err != nil {
+		return 0, fmt.Errorf("reading the new UID: %w", notFound(err))
+	}
+	return uid, nil
+}
+
+// CopyTo copies entries into another folder of the same mailbox, and removes them from the first one if move is set:
+// one commit. It returns the new UIDs in the order of uids; entries that are gone have none.
+func (s *Store) CopyTo(ctx context.Context, from, to ID, uids []uint32, move bool) (source, copied []uint32, err error) {
+	entries, err := s.pick(ctx, from, uids)
+	if err != nil {
+		return nil, nil, err
+	}
+	b := plainBatch()
+	b.instant.At = s.now()
+	var messages []ID
+	var size int64
+	for _, e := range entries {
+		b.entry(to, e.Message, e.Lead, strings.Join(e.Flags, " "), e.Size-int64(len(e.Lead)))
+		b.do(`UPDATE entry SET at = $1 WHERE folder = $2 AND fact = $3 AND uid = (SELECT uidnext - 1 FROM folder WHERE id = $2)`, micros(e.At), to[:], b.fact[:])
+		source, messages, size = append(source, e.UID), append(messages, e.Message), size+e.Size
+	}
+	if len(source) == 0 {
+		return nil, nil, nil
+	}
+	b.do(`UPDATE mailbox SET used = used + $1 WHERE id = (SELECT mailbox FROM folder WHERE id = $2)`, size, to[:])
+	if move {
+		b.expunge(from, source)
+	}
+	if err := s.commit(ctx, b); err != nil {
+		return nil, nil, fmt.Errorf("copying: %w", err)
+	}
+	copied, err = s.entriesOf(ctx, to, b.fact)
+	return source, copied, err
+}
+
+// entriesOf lists the UIDs that a fact put into a folder, in the order in which it did.
+func (s *Store) entriesOf(ctx context.Context, folder, fact ID) ([]uint32, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT uid FROM entry WHERE folder = $1 AND fact = $2 ORDER BY uid`, folder[:], fact[:])
+	if err != nil {
+		return nil, fmt.Errorf("reading new UIDs: %w", err)
+	}
+	defer rows.Close()
+	var uids []uint32
+	for rows.Next() {
+		var uid uint32
+		if err := rows.Scan(&uid); err != nil {
+			return nil, err
+		}
+		uids = append(uids, uid)
+	}
+	return uids, rows.Err()
+}
+
+// watchers tell sessions of this process that a folder changed.
+type watchers struct {
+	mu    sync.Mutex
+	lists map[ID]map[chan struct{}]bool
+}
+
+func (w *watchers) init() { w.lists = map[ID]map[chan struct{}]bool{} }
+
+func (w *watchers) signal(folders ...ID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, f := range folders {
+		for c := range w.lists[f] {
+			select {
+			case c <- struct{}{}:
+			default:
+			}
+		}
+	}
+}
+
+// Watch returns a channel that gets a token after changes of the folder, and a function that ends the watch.
+func (s *Store) Watch(folder ID) (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	w := &s.watch
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.lists[folder] == nil {
+		w.lists[folder] = map[chan struct{}]bool{}
+	}
+	w.lists[folder][c] = true
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if delete(w.lists[folder], c); len(w.lists[folder]) == 0 {
+			delete(w.lists, folder)
+		}
+	}
+}

@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// Mailbox is a holder's mailbox, or the service mailbox of a unit.
+type Mailbox struct {
+	ID      ID
+	Address pec.Address
+	Service bool
+	Enabled bool
+	Created time.Time
+	Used    int64 // octets deposited
+}
+
+// Inbox is the folder that deliveries go to.
+const Inbox = "INBOX"
+
+// The folders that a new mailbox has, with their special uses (RFC 6154).
+func firstFolders() [][2]string {
+	return [][2]string{{Inbox, ""}, {"Bozze", `\Drafts`}, {"Inviata", `\Sent`}, {"Cestino", `\Trash`}}
+}
+
+const (
+	kindHolder    = "holder"
+	kindService   = "service"
+	stateEnabled  = "enabled"
+	stateDisabled = "disabled"
+)
+
+// AddMailbox makes a mailbox with its first folders and, unless it is empty, a password. ErrConflict: the address is taken.
+func (s *Store) AddMailbox(ctx context.Context, address pec.Address, service bool, password string) (Mailbox, error) {
+	m := Mailbox{ID: NewID(), Address: address, Service: service, Enabled: true, Created: s.now()}
+	kind := kindHolder
+	if service {
+		kind = kindService
+	}
+	b := plainBatch()
+	validity := uint32(time.Now().Unix())
+	b.do(`INSERT INTO mailbox (id, address, key, kind, state, at, used, quota, uidvalidity, fact) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8)`,
+		m.ID[:], string(address), address.Key(), kind, stateEnabled, micros(m.Created), int64(validity), b.fact[:])
+	for _, f := range firstFolders() {
+		b.folder(m.ID, f[0], f[1], validity)
+	}
+	if password != "" {
+		if err := b.password(m.ID, password, m.Created); err != nil {
+			return m, err
+		}
+	}
+	if err := s.commit(ctx, b); err != nil {
+		return m, fmt.Errorf("adding %s: %w", address, err)
+	}
+	return m, nil
+}
+
+const mailboxColumns = `SELECT id, address, kind = 'service', state = 'enabled', at, used FROM mailbox `
+
+func scanMailbox(scan func(...any) error) (Mailbox, error) {
+	var m Mailbox
+	var at int64
+	err := scan(&m.ID, &m.Address, &m.Service, &m.Enabled, &at, &m.Used)
+	m.Created = fromMicros(at)
+	return m, notFound(err)
+}
+
+// Mailbox finds a mailbox by its address, without regard to case, or ErrNotFound.
+func (s *Store) Mailbox(ctx context.Context, address pec.Address) (Mailbox, error) {
+	m, err := scanMailbox(s.read.QueryRowContext(ctx, mailboxColumns+`WHERE key = $1`, address.Key()).Scan)
+	if err != nil {
+		return m, fmt.Errorf("mailbox %s: %w", address, err)
+	}
+	return m, nil
+}
+
+// MailboxByID finds a mailbox by its id, or ErrNotFound.
+func (s *Store) MailboxByID(ctx context.Context, id ID) (Mailbox, error) {
+	m, err := scanMailbox(s.read.QueryRowContext(ctx, mailboxColumns+`WHERE id = $1`, id[:]).Scan)
+	if err != nil {
+		return m, fmt.Errorf("mailbox %s: %w", id, err)
+	}
+	return m, nil
+}
+
+// Mailboxes lists the mailboxes by address.
+func (s *Store) Mailboxes(ctx context.Context) ([]Mailbox, error) {
+	rows, err := s.read.QueryContext(ctx, mailboxColumns+`ORDER BY key`)
+	if err != nil {
+		return nil, fmt.Errorf("listing mailboxes: %w", err)
+	}
+	defer rows.Close()
+	var ms []Mailbox
+	for rows.Next() {
+		m, err := scanMailbox(rows.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("listing mailboxes: %w", err)
+		}
+		ms = append(ms, m)
+	}
+	return ms, rows.Err()
+}
+
+// SetEnabled opens or closes a mailbox. A closed one takes no mail and nobody may log in; what it holds stays.
+func (s *Store) SetEnabled(ctx context.Context, address pec.Address, enabled bool) error {
+	m, err := s.Mailbox(ctx, address)
+	if err != nil {
+		return err
+	}
+	state := stateDisabled
+	if enabled {
+		state = stateEnabled
+	}
+	b := plainBatch()
+	b.do(`UPDATE mailbox SET state = $1, fact = $2 WHERE id = $3`, state, b.fact[:], m.ID[:])
+	if err := s.commit(ctx, b); err != nil {
+		return fmt.Errorf("changing %s: %w", address, err)
+	}
+	s.known.forget(m.ID)
+	return nil
+}
+
+// SetPassword replaces the holder's password.
+func (s *Store) SetPassword(ctx context.Context, address pec.Address, password string) error {
+	m, err := s.Mailbox(ctx, address)
+	if err != nil {
+		return err
+	}
+	b := plainBatch()
+	b.do(`DELETE FROM credential WHERE mailbox = $1 AND kind = $2`, m.ID[:], credentialPassword)
+	if err := b.password(m.ID, password, s.now()); err != nil {
+		return err
+	}
+	if err := s.commit(ctx, b); err != nil {
+		return fmt.Errorf("changing the password of %s: %w", address, err)
+	}
+	s.known.forget(m.ID)
+	return nil
+}
+
+// PruneService removes from the service mailboxes what is older than keep: the facts are in tracking and records.
+func (s *Store) PruneService(ctx context.Context, keep time.Duration) error {
+	b := plainBatch()
+	before := micros(s.now().Add(-keep))
+	b.do(`UPDATE folder SET expunges = expunges + 1, modseq = modseq + 1 WHERE mailbox IN (SELECT id FROM mailbox WHERE kind = 'service')
+		AND EXISTS (SELECT 1 FROM entry WHERE folder = folder.id AND at < $1)`, before)
+	b.do(`DELETE FROM entry WHERE at < $1 AND folder IN (SELECT f.id FROM folder f JOIN mailbox m ON m.id = f.mailbox WHERE m.kind = 'service')`, before)
+	return s.commit(ctx, b)
+}
+
+// ErrLogin: the address and the password do not go together, or the mailbox is closed.
+var ErrLogin = errors.New("wrong address or password")

@@ -1,0 +1,252 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// tail is what the database knows of the segments: the last committed group, where it ends, and from where frames are
+// still to be checked.
+type tail struct {
+	group   int64
+	end     position
+	checked position
+}
+
+// recover brings the segments and the content files to what the database knows. A crash leaves at most one marked group
+// ahead of it, a torn end, and content files that no row names: they are moved to lost+found. Anything else is refused.
+func (s *Store) recover(ctx context.Context) (tail, error) {
+	var t tail
+	err := s.read.QueryRowContext(ctx, `SELECT grp, segment, place, checked_segment, checked_place FROM tail`).
+		Scan(&t.group, &t.end.segment, &t.end.offset, &t.checked.segment, &t.checked.offset)
+	if err != nil {
+		return t, fmt.Errorf("reading the segments' end: %w", err)
+	}
+	if err := s.recoverSegments(ctx, t); err != nil {
+		return t, err
+	}
+	if err := s.recoverFiles(ctx); err != nil {
+		return t, err
+	}
+	s.segments.end = t.end
+	if t.end.segment == 0 {
+		s.segments.end.offset = segmentLimit // the first group begins the first segment
+	}
+	return t, nil
+}
+
+func (s *Store) recoverSegments(ctx context.Context, t tail) error {
+	nos, err := s.segments.numbers()
+	if err != nil {
+		return err
+	}
+	have := map[int64]bool{}
+	for _, no := range nos {
+		have[no] = true
+	}
+	for no := int64(1); no <= t.end.segment; no++ {
+		if !have[no] {
+			return s.refuseDamage(ctx, position{no, 0}, fmt.Sprintf("%s is missing", segmentName(no)))
+		}
+	}
+	for no := max(t.checked.segment, 1); no <= t.end.segment; no++ {
+		from, to := int64(segmentHeader), int64(-1)
+		if no == t.checked.segment {
+			from = t.checked.offset
+		}
+		if no == t.end.segment {
+			to = t.end.offset
+		}
+		if err := s.recoverSegment(ctx, no, from, to, t.group); err != nil {
+			return err
+		}
+	}
+	for _, no := range nos {
+		if no > t.end.segment {
+			if err := s.recoverNewSegment(no, t.group); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recoverSegment checks the committed frames of a segment from one place to another (-1: its end), and moves away what
+// follows them.
+func (s *Store) recoverSegment(ctx context.Context, no, from, to, group int64) error {
+	f, err := s.segments.file(no)
+	if err != nil {
+		return err
+	}
+	at := from
+	for to < 0 || at < to {
+		_, octets, err := s.segments.next(f, at)
+		if to < 0 && errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return s.refuseDamage(ctx, position{no, at}, fmt.Sprintf("%s has a bad frame at %d", f.Name(), at))
+		}
+		at += frameHeader + int64(len(octets))
+	}
+	if at != to {
+		return s.refuseDamage(ctx, position{no, at}, fmt.Sprintf("%s does not end where the database says", f.Name()))
+	}
+	if err := s.refuseAhead(f, at, group); err != nil {
+		return err
+	}
+	return s.cutTail(f, no, at)
+}
+
+// refuseAhead refuses segments whose marks are two groups or more ahead: the database is older than they are.
+func (s *Store) refuseAhead(f *os.File, at, group int64) error {
+	for {
+		fr, octets, err := s.segments.next(f, at)
+		if err != nil {
+			return nil // the torn end
+		}
+		if m, ok := parseMark(octets); fr.kind == frameMark && ok && m.group >= group+2 {
+			return fmt.Errorf("%s holds group %d, but the database knows only %d: the database is older than the messages. Restore the database that belongs to them; nothing was changed", f.Name(), m.group, group)
+		}
+		at += frameHeader + int64(len(octets))
+	}
+}
+
+func (s *Store) cutTail(f *os.File, no, at int64) error {
+	st, err := f.Stat()
+	if err != nil || st.Size() == at {
+		return err
+	}
+	name := filepath.Join(s.dir, lostDir, fmt.Sprintf("%s-%d.tail", segmentName(no), at))
+	if err := copyDurably(name, io.NewSectionReader(f, at, st.Size()-at)); err != nil {
+		return fmt.Errorf("saving the uncommitted end of a segment: %w", err)
+	}
+	s.log.Info("octets that no fact names were moved away", "from", f.Name(), "to", name, "octets", st.Size()-at)
+	if err := errors.Join(f.Truncate(at), f.Sync()); err != nil {
+		return fmt.Errorf("cutting the uncommitted end of a segment: %w", err)
+	}
+	return nil
+}
+
+// recoverNewSegment moves away a segment that was begun for a group that was never committed.
+func (s *Store) recoverNewSegment(no, group int64) error {
+	path := filepath.Join(s.segments.dir, segmentName(no))
+	f, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	err = s.refuseAhead(f, int64(segmentHeader), group)
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	to := filepath.Join(s.dir, lostDir, fmt.Sprintf("%s-%s", segmentName(no), NewID()))
+	if err := errors.Join(os.Rename(path, to), syncDir(s.segments.dir), syncDir(filepath.Dir(to))); err != nil {
+		return fmt.Errorf("moving away a segment that no fact names: %w", err)
+	}
+	s.log.Info("a segment that no fact names was moved away", "to", to)
+	return nil
+}
+
+// recoverFiles moves content files that no row names to lost+found, and sounds the alarm for rows whose file is gone.
+func (s *Store) recoverFiles(ctx context.Context) error {
+	named, err := s.fileContents(ctx)
+	if err != nil {
+		return err
+	}
+	root := filepath.Join(s.dir, contentsDir)
+	for i := range 256 {
+		dir := filepath.Join(root, fmt.Sprintf("%02x", i))
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			return fmt.Errorf("reading the content files: %w", err)
+		}
+		for _, f := range files {
+			id, err := ParseID(f.Name())
+			if err == nil && named[id] {
+				delete(named, id)
+				continue
+			}
+			to := filepath.Join(s.dir, lostDir, f.Name())
+			if err := errors.Join(os.Rename(filepath.Join(dir, f.Name()), to), syncDir(filepath.Dir(to))); err != nil {
+				return fmt.Errorf("moving away a file that no fact names: %w", err)
+			}
+			s.log.Info("a file that no fact names was moved away", "to", to)
+		}
+	}
+	for id := range named {
+		s.log.Error("a message's file is missing: that message cannot be read until it is restored", "content", id, "messages", s.messagesOf(ctx, []ID{id}))
+	}
+	return nil
+}
+
+func (s *Store) fileContents(ctx context.Context) (map[ID]bool, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id FROM content WHERE segment = 0`)
+	if err != nil {
+		return nil, fmt.Errorf("listing content files: %w", err)
+	}
+	defer rows.Close()
+	ids := map[ID]bool{}
+	for rows.Next() {
+		var id ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, err
+		}
+		ids[id] = true
+	}
+	return ids, rows.Err()
+}
+
+// refuseDamage names the messages whose octets lie at or behind a damaged place, and changes nothing.
+func (s *Store) refuseDamage(ctx context.Context, at position, what string) error {
+	rows, err := s.read.QueryContext(ctx, `SELECT id FROM content WHERE segment = $1 AND place + size + 28 > $2 ORDER BY place LIMIT 20`, at.segment, at.offset)
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer rows.Close()
+	var ids []ID
+	for rows.Next() {
+		var id ID
+		if err := rows.Scan(&id); err != nil {
+			return err
+		}
+		ids = append(ids, id)
+	}
+	return fmt.Errorf("committed octets are damaged: %s. Restore the segments from a copy; nothing was changed. Messages concerned: %s", what, s.messagesOf(ctx, ids))
+}
+
+// messagesOf names the messages that need the contents.
+func (s *Store) messagesOf(ctx context.Context, contents []ID) string {
+	var names []string
+	for _, id := range contents {
+		rows, err := s.read.QueryContext(ctx, `SELECT kind, message_id FROM message WHERE recipe = $1
+			UNION SELECT kind, message_id FROM message m JOIN reference r ON r.message = m.id WHERE r.content = $1`, id[:])
+		if err != nil {
+			return "unknown: " + err.Error()
+		}
+		for rows.Next() {
+			var kind, name string
+			if err := rows.Scan(&kind, &name); err == nil {
+				names = append(names, kind+" <"+name+">")
+			}
+		}
+		rows.Close()
+	}
+	if len(names) == 0 {
+		return "none"
+	}
+	return strings.Join(names, ", ")
+}
+
+func copyDurably(path string, r io.Reader) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(f, r)
+	return errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path)))
+}

@@ -1,0 +1,330 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"net/url"
+	"path/filepath"
+	"sync"
+
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
+)
+
+// sqliteEngine is the embedded engine: one writer goroutine, group commit, octets in segments before rows in SQLite.
+type sqliteEngine struct {
+	store    *Store
+	readers  *sql.DB
+	writers  *sql.DB
+	requests chan *request
+
+	// The writer goroutine's own.
+	conn    *sql.Conn
+	stmts   map[string]*sql.Stmt
+	group   int64
+	number  int64    // of the last fact
+	checked position // recovery begins here
+
+	closing sync.Once
+	gate    sync.RWMutex // held for reading while a request is handed over
+	closed  bool
+	done    chan struct{}
+}
+
+type request struct {
+	b    *batch
+	done chan error
+}
+
+const (
+	maxGroup       = 512      // batches that share a sync
+	maxGroupOctets = 16 << 20 // and the octets that they may have
+	checkEvery     = 64 << 20 // octets between two checkpoints of the segments
+)
+
+func sqliteDSN(path string, pragmas ...string) string {
+	q := url.Values{}
+	for _, p := range pragmas {
+		q.Add("_pragma", p)
+	}
+	return "file:" + (&url.URL{Path: filepath.ToSlash(path)}).EscapedPath() + "?" + q.Encode()
+}
+
+func openSQLite(ctx context.Context, s *Store, path string) (*sqliteEngine, error) {
+	e := &sqliteEngine{store: s, requests: make(chan *request), stmts: map[string]*sql.Stmt{}, done: make(chan struct{})}
+	var err error
+	// synchronous FULL: a commit returns after the log is on the disk.
+	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)")); err != nil {
+		return nil, err
+	}
+	e.writers.SetMaxOpenConns(1)
+	if e.conn, err = e.writers.Conn(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), e.writers.Close())
+	}
+	if err := migrate(ctx, e.conn); err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), e.conn.Close(), e.writers.Close())
+	}
+	if e.readers, err = openReaders(path); err != nil {
+		return nil, errors.Join(err, e.conn.Close(), e.writers.Close())
+	}
+	return e, nil
+}
+
+func openReaders(path string) (*sql.DB, error) {
+	db, err := sql.Open("sqlite", sqliteDSN(path, "query_only(1)", "busy_timeout(10000)", "cache_size(-16384)"))
+	if err != nil {
+		return nil, fmt.Errorf("opening %s: %w", path, err)
+	}
+	db.SetMaxOpenConns(8)
+	db.SetMaxIdleConns(8)
+	return db, nil
+}
+
+func (e *sqliteEngine) reader() *sql.DB { return e.readers }
+
+// start begins the writer, after recovery.
+func (e *sqliteEngine) start(ctx context.Context, t tail) error {
+	e.group, e.checked = t.group, t.checked
+	err := e.conn.QueryRowContext(ctx, `SELECT coalesce(max(no), 0) FROM fact`).Scan(&e.number)
+	if err != nil {
+		return fmt.Errorf("reading the last fact's number: %w", err)
+	}
+	go e.write()
+	return nil
+}
+
+func (e *sqliteEngine) commit(_ context.Context, b *batch) error {
+	r := &request{b: b, done: make(chan error, 1)}
+	e.gate.RLock()
+	if e.closed {
+		e.gate.RUnlock()
+		return ErrClosed
+	}
+	e.requests <- r
+	e.gate.RUnlock()
+	return <-r.done // never given up: what is handed over has an outcome
+}
+
+func (e *sqliteEngine) close() error {
+	e.closing.Do(func() {
+		e.gate.Lock()
+		e.closed = true
+		e.gate.Unlock()
+		close(e.requests)
+	})
+	<-e.done
+	return errors.Join(e.readers.Close(), e.conn.Close(), e.writers.Close())
+}
+
+// write is the one writer: it takes what has come together while the disk was busy and commits it as one group.
+func (e *sqliteEngine) write() {
+	defer close(e.done)
+	for r := range e.requests {
+		group, octets := []*request{r}, r.b.octets()
+	gather:
+		for len(group) < maxGroup && octets < maxGroupOctets {
+			select {
+			case next, ok := <-e.requests:
+				if !ok {
+					break gather
+				}
+				group, octets = append(group, next), octets+next.b.octets()
+			default:
+				break gather
+			}
+		}
+		if err := e.commitGroup(group); err != nil {
+			e.store.fail(err)
+			for _, r := range group {
+				r.done <- ErrUnknown
+			}
+		}
+	}
+}
+
+func (b *batch) octets() (n int64) {
+	for _, c := range b.contents {
+		n += int64(len(c.mem))
+	}
+	return n
+}
+
+// commitGroup makes octets durable, then rows, and then answers each request. An error means that the outcome is unknown.
+func (e *sqliteEngine) commitGroup(group []*request) error {
+	results := make([]error, len(group))
+	var contents []*Content
+	for i, r := range group {
+		if r.b.instant.stale() {
+			results[i] = ErrStale
+			continue
+		}
+		for _, c := range r.b.contents {
+			if c.file == nil {
+				contents = append(contents, c)
+			}
+		}
+	}
+	places, err := e.appendContents(contents)
+	if err != nil {
+		return err
+	}
+	if err := e.commitRows(group, results, places, len(contents) > 0); err != nil {
+		return err
+	}
+	for i, r := range group {
+		if results[i] == nil {
+			for _, c := range r.b.contents {
+				c.kept = true
+			}
+		}
+		r.done <- results[i]
+	}
+	return nil
+}
+
+func (e *sqliteEngine) appendContents(contents []*Content) (map[ID]position, error) {
+	if len(contents) == 0 {
+		return nil, nil
+	}
+	at, err := e.store.segments.append(e.group+1, contents)
+	if err != nil {
+		return nil, err
+	}
+	places := make(map[ID]position, len(contents))
+	for i, c := range contents {
+		places[c.ID] = at[i]
+	}
+	return places, nil
+}
+
+func (e *sqliteEngine) commitRows(group []*request, results []error, places map[ID]position, marked bool) error {
+	if err := e.exec(`BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	for i, r := range group {
+		if results[i] != nil {
+			continue
+		}
+		err := e.commitBatch(r.b, places)
+		if isFatal(err) {
+			return err
+		}
+		results[i] = err
+	}
+	if marked {
+		e.group++
+		if err := e.saveTail(); err != nil {
+			return err
+		}
+	}
+	return e.exec(`COMMIT`)
+}
+
+func (e *sqliteEngine) saveTail() error {
+	end := e.store.segments.end
+	if end.segment != e.checked.segment || end.offset-e.checked.offset > checkEvery {
+		e.checked = end
+	}
+	return e.exec(`UPDATE tail SET grp = $1, segment = $2, place = $3, checked_segment = $4, checked_place = $5`,
+		e.group, end.segment, end.offset, e.checked.segment, e.checked.offset)
+}
+
+// commitBatch runs one batch within the group; what it did is undone if it fails.
+func (e *sqliteEngine) commitBatch(b *batch, places map[ID]position) error {
+	if err := e.exec(`SAVEPOINT batch`); err != nil {
+		return fatalError{err}
+	}
+	err := e.runBatch(b, places)
+	if isFatal(err) {
+		return err
+	}
+	if err != nil {
+		if undo := e.exec(`ROLLBACK TO batch`); undo != nil {
+			return fatalError{undo}
+		}
+	}
+	if end := e.exec(`RELEASE batch`); end != nil {
+		return fatalError{end}
+	}
+	if err == nil && b.record != nil {
+		e.number++
+	}
+	return err
+}
+
+func (e *sqliteEngine) runBatch(b *batch, places map[ID]position) error {
+	if b.record != nil {
+		err := e.exec(`INSERT INTO fact (id, no, at, salt, record) VALUES ($1, $2, $3, $4, $5)`,
+			b.fact[:], e.number+1, micros(b.instant.At), b.salt[:], b.record)
+		if err != nil {
+			return classify(err)
+		}
+	}
+	for _, c := range b.contents {
+		at := places[c.ID] // the zero place for a file of its own
+		err := e.exec(`INSERT INTO content (id, size, sha256, segment, place) VALUES ($1, $2, $3, $4, $5)`,
+			c.ID[:], c.Size, c.SHA256[:], at.segment, at.offset)
+		if err != nil {
+			return classify(err)
+		}
+	}
+	for _, st := range b.stmts {
+		if err := e.exec(st.sql, st.args...); err != nil {
+			return classify(err)
+		}
+	}
+	return nil
+}
+
+// exec runs a statement on the writer's connection; each text is prepared once.
+func (e *sqliteEngine) exec(text string, args ...any) error {
+	st := e.stmts[text]
+	if st == nil {
+		var err error
+		if st, err = e.conn.PrepareContext(context.Background(), text); err != nil {
+			return fmt.Errorf("preparing %q: %w", text, err)
+		}
+		e.stmts[text] = st
+	}
+	_, err := st.Exec(args...)
+	if err != nil {
+		return fmt.Errorf("running %q: %w", text, err)
+	}
+	return nil
+}
+
+// fatalError is a failure of the database itself.
+type fatalError struct{ error }
+
+func (f fatalError) Unwrap() error { return f.error }
+
+func isFatal(err error) bool {
+	var f fatalError
+	return errors.As(err, &f)
+}
+
+// classify tells a refusal by a constraint (this batch alone) from a failure of the database (the process ends).
+func classify(err error) error {
+	var se *sqlite.Error
+	if !errors.As(err, &se) {
+		return err
+	}
+	switch se.Code() & 0xff {
+	case sqlite3.SQLITE_CONSTRAINT:
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	case sqlite3.SQLITE_ERROR, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG:
+		return err
+	}
+	return fatalError{err}
+}
+
+func (e *sqliteEngine) due(ctx context.Context, kind TaskKind, now int64, limit int) ([]Task, error) {
+	return e.store.tasks(ctx, `WHERE kind = $1 AND due <= $2 ORDER BY due LIMIT $3`, string(kind), now, limit)
+}
+
+// abandon closes an engine whose writer was never started.
+func (e *sqliteEngine) abandon() error {
+	return errors.Join(e.readers.Close(), e.conn.Close(), e.writers.Close())
+}

@@ -1,0 +1,262 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// TaskKind says whose duty a task is.
+type TaskKind string
+
+// The four kinds of tasks (design.md 3).
+const (
+	TaskRelay    TaskKind = "relay"     // dispatch: send to another provider, or outside
+	TaskReceive  TaskKind = "receive"   // incoming: what we send to ourselves
+	TaskDeliver  TaskKind = "deliver"   // delivery: into a mailbox
+	TaskFollowUp TaskKind = "follow-up" // access: tell the sender what failed
+)
+
+// Task is work that follows from a fact. It was written with the fact and goes with the fact that finishes it.
+type Task struct {
+	ID       ID
+	Kind     TaskKind
+	Due      time.Time
+	Since    time.Time // the instant of the fact that caused it
+	Attempts int
+	Message  ID
+	Provider string // directory entry and PEC id of the certified message that it is about
+	PEC      pec.ID
+	Sender   pec.Address // reverse path of what is to be sent or delivered; "" is the null path
+	Target   string      // relay: directory entry or external domain; deliver, follow-up: the recipient
+	Trouble  string      // what went wrong last
+	token    string
+}
+
+func (b *batch) task(t Task) {
+	b.do(`INSERT INTO task (id, kind, due, since, attempts, message, provider, pec_id, sender, target, token, fact, trouble)
+		VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, '', $10, '')`,
+		t.ID[:], string(t.Kind), micros(t.Due), micros(t.Since), t.Message[:], t.Provider, string(t.PEC),
+		string(t.Sender), t.Target, b.fact[:])
+	b.wake = append(b.wake, t.Kind)
+}
+
+// finish ends a task in the batch, guarded by its claim.
+func (b *batch) finish(t Task) {
+	b.claim(t)
+	b.do(`DELETE FROM task WHERE id = $1`, t.ID[:])
+}
+
+// claim makes the batch fail unless this worker still holds the task.
+func (b *batch) claim(t Task) {
+	b.do(`UPDATE task SET done = $1 WHERE id = $2 AND token = $3`, b.fact[:], t.ID[:], t.token)
+	b.require(`SELECT 1 FROM task WHERE id = $1 AND done = $2`, t.ID[:], b.fact[:])
+}
+
+// Postpone puts a task off after an attempt that led to no fact.
+func (s *Store) Postpone(ctx context.Context, t Task, due time.Time, trouble string) error {
+	b := plainBatch()
+	b.claim(t)
+	b.do(`UPDATE task SET due = $1, attempts = attempts + 1, trouble = $2 WHERE id = $3`, micros(due), clip(trouble), t.ID[:])
+	b.wake = append(b.wake, t.Kind)
+	return s.commit(ctx, b)
+}
+
+// clip bounds a text that comes from elsewhere.
+func clip(s string) string {
+	if len(s) > 1000 {
+		return s[:1000]
+	}
+	return s
+}
+
+func (s *Store) tasks(ctx context.Context, where string, args ...any) ([]Task, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT id, kind, due, since, attempts, message, provider, pec_id, sender, target, token, trouble FROM task `+where, args...)
+	if err != nil {
+		return nil, fmt.Errorf("reading tasks: %w", err)
+	}
+	defer rows.Close()
+	var ts []Task
+	for rows.Next() {
+		var t Task
+		var due, since int64
+		if err := rows.Scan(&t.ID, &t.Kind, &due, &since, &t.Attempts, &t.Message, &t.Provider, &t.PEC, &t.Sender, &t.Target, &t.token, &t.Trouble); err != nil {
+			return nil, fmt.Errorf("reading tasks: %w", err)
+		}
+		t.Due, t.Since = fromMicros(due), fromMicros(since)
+		ts = append(ts, t)
+	}
+	return ts, rows.Err()
+}
+
+// Tasks lists all the work that is not finished, by due time.
+func (s *Store) Tasks(ctx context.Context) ([]Task, error) {
+	return s.tasks(ctx, `ORDER BY due`)
+}
+
+// Unfinished lists the tasks that are due now or under way. An empty list means that nothing happens until time passes
+// or somebody calls.
+func (s *Store) Unfinished(ctx context.Context) ([]Task, error) {
+	return s.tasks(ctx, `WHERE due <= $1 ORDER BY due`, micros(s.now()))
+}
+
+// workers hold the claims of this process in memory: on the embedded engine it is the only one.
+type workers struct {
+	mu       sync.Mutex
+	signals  map[TaskKind]chan struct{}
+	claimed  map[ID]bool
+	released map[TaskKind]map[ID]bool // given back since the last look at the table
+}
+
+func (w *workers) init() {
+	w.claimed = map[ID]bool{}
+	w.signals, w.released = map[TaskKind]chan struct{}{}, map[TaskKind]map[ID]bool{}
+	for _, k := range []TaskKind{TaskRelay, TaskReceive, TaskDeliver, TaskFollowUp} {
+		w.signals[k] = make(chan struct{}, 1)
+	}
+}
+
+func (w *workers) signal(kinds ...TaskKind) {
+	for _, k := range kinds {
+		select {
+		case w.signals[k] <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// look begins a look at the table: what is given back from now on may be gone from it, or have changed.
+func (w *workers) look(kind TaskKind) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.released[kind] = map[ID]bool{}
+}
+
+// take claims those tasks that nobody has and that nobody gave back since the look began; whoever gave one back has
+// signalled, so it is looked at again.
+func (w *workers) take(ts []Task, limit int) []Task {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var free []Task
+	for _, t := range ts {
+		if !w.claimed[t.ID] && !w.released[t.Kind][t.ID] && len(free) < limit {
+			w.claimed[t.ID] = true
+			free = append(free, t)
+		}
+	}
+	return free
+}
+
+func (w *workers) give(t Task) {
+	w.mu.Lock()
+	delete(w.claimed, t.ID)
+	if w.released[t.Kind] != nil {
+		w.released[t.Kind][t.ID] = true
+	}
+	w.mu.Unlock()
+	w.signal(t.Kind)
+}
+
+func (w *workers) count() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return len(w.claimed)
+}
+
+// Work does the tasks of a kind, at most parallel at a time, until the context ends; then it waits for those under way.
+// do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far).
+func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry func(Task) time.Duration, do func(context.Context, Task) error) error {
+	free := make(chan struct{}, parallel)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		next, err := s.claimDue(ctx, kind, parallel-len(free))
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		for _, t := range next {
+			free <- struct{}{}
+			running.Go(func() {
+				defer func() { <-free; s.work.give(t) }()
+				s.attempt(ctx, t, retry, do)
+			})
+		}
+		if err := s.waitWork(ctx, kind, len(free) == parallel); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *Store) claimDue(ctx context.Context, kind TaskKind, room int) ([]Task, error) {
+	if room <= 0 {
+		return nil, nil
+	}
+	s.work.look(kind)
+	ts, err := s.engine.due(ctx, kind, micros(s.now()), room+s.work.count())
+	if err != nil {
+		return nil, err
+	}
+	return s.work.take(ts, room), nil
+}
+
+// waitWork waits for a reason to look again: new or finished work, a jump of the law's clock, the next due time.
+func (s *Store) waitWork(ctx context.Context, kind TaskKind, full bool) error {
+	wait := time.Hour
+	if !full {
+		var err error
+		if wait, err = s.untilDue(ctx, kind); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-s.work.signals[kind]:
+	case <-s.jumped():
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+// untilDue is the time to the next task that is not due yet; those that are due are claimed or will signal.
+func (s *Store) untilDue(ctx context.Context, kind TaskKind) (time.Duration, error) {
+	now := s.now()
+	var due *int64
+	err := s.read.QueryRowContext(ctx, `SELECT min(due) FROM task WHERE kind = $1 AND due > $2`, string(kind), micros(now)).Scan(&due)
+	if err != nil {
+		return 0, fmt.Errorf("reading the next due time: %w", err)
+	}
+	if due == nil {
+		return time.Hour, nil
+	}
+	return fromMicros(*due).Sub(now), nil
+}
+
+func (s *Store) attempt(ctx context.Context, t Task, retry func(Task) time.Duration, do func(context.Context, Task) error) {
+	err := do(ctx, t)
+	if err == nil || ctx.Err() != nil || errors.Is(err, ErrUnknown) || errors.Is(err, ErrClosed) {
+		return
+	}
+	pause := retry(t)
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrStale) {
+		pause = 0 // decide again at once
+		if t.Attempts > 10 {
+			pause = retry(t)
+		}
+	}
+	s.log.Warn("a task could not be done and will be tried again", "task", t.Kind, "id", t.PEC, "target", t.Target, "attempts", t.Attempts+1, "pause", pause, "error", err)
+	if err := s.Postpone(ctx, t, s.now().Add(pause), err.Error()); err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
+		s.log.Error("a task could not be postponed", "task", t.Kind, "error", err)
+	}
+}
+
+// Backoff is the pause after an attempt that led to no fact: a second at first, doubled up to ten minutes.
+func Backoff(t Task) time.Duration {
+	return min(time.Second<<min(t.Attempts, 20), 10*time.Minute)
+}
