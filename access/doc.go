@@ -1,0 +1,12 @@
+// Package access is the access point (RFC 6109 2.2.1, 3.1): what our holders send, and what we owe them afterwards.
+//
+// Submit returns a PEC id when the acceptance, the transport envelope and all the work that follows are durable, in one
+// commit, and not before. The same submission again returns the same id and issues nothing. A message that fails the
+// formal checks is Refused with every fault named; nothing of it is kept. Any other error means that nothing was
+// accepted, apart from store.ErrUnknown, after which nothing may be said at all.
+//
+// FollowUp tells the sender what dispatch could not send: a signed non-delivery for a certified recipient, an unsigned
+// report for an external one. It is a task; it runs again until its fact is committed.
+//
+// The package keeps nothing on disk of its own.
+package access

@@ -1,0 +1,153 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/issuance"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// Point is the access point of a provider.
+type Point struct {
+	Store     *store.Store
+	Units     issuance.Units
+	Directory func() *directory.Directory // the snapshot in force
+	Hostname  string                      // in Received
+	Limits    pec.Limits
+	Reserve   int64 // octets of disk that submissions must leave free
+	// Signing bounds how many submissions are between their instant and their commit: the instant must not grow old in a
+	// queue (design.md 3).
+	Signing chan struct{}
+	Log     *slog.Logger
+}
+
+// Submission is a message as a holder's client sends it.
+type Submission struct {
+	Mailbox    store.Mailbox
+	Recipients []pec.Address
+	Hello      string // EHLO name
+	Remote     string // IP address
+	Body       io.Reader
+}
+
+// Refused tells why a message is not accepted (RFC 6109 3.1.1): every fault at once.
+type Refused struct{ Faults []pec.FormalError }
+
+func (r *Refused) Error() string {
+	texts := make([]string, len(r.Faults))
+	for i, f := range r.Faults {
+		texts[i] = f.English
+	}
+	return "refused: " + strings.Join(texts, "; ")
+}
+
+// What keeps a submission out for now.
+var (
+	// ErrNoSpace: too little disk is free; what is owed must always be writable (design.md 3).
+	ErrNoSpace = errors.New("the disk's reserve is reached")
+	// ErrNoDirectory: the providers' directory is not there, or does not name the sender's domain as ours yet.
+	ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
+)
+
+// Submit accepts a message. See the package comment for what its return means.
+func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
+	if err := p.admit(); err != nil {
+		return "", err
+	}
+	o, err := p.take(s)
+	if err != nil {
+		return "", err
+	}
+	defer o.content.Release()
+	if id, err := p.repeated(ctx, s, o); err == nil || !errors.Is(err, store.ErrNotFound) {
+		return id, err
+	}
+	select {
+	case p.Signing <- struct{}{}:
+		defer func() { <-p.Signing }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	id, err := p.accept(ctx, s, o)
+	if errors.Is(err, store.ErrConflict) {
+		// The same submission on another connection was first.
+		return p.repeated(ctx, s, o)
+	}
+	return id, err
+}
+
+func (p *Point) admit() error {
+	free, err := store.FreeSpace(p.Store.Dir())
+	if err != nil {
+		return err
+	}
+	if free < p.Reserve {
+		return ErrNoSpace
+	}
+	return nil
+}
+
+// original is a submission that passed the formal checks.
+type original struct {
+	pec.Original
+	header    pec.Header
+	structure *pec.Structure
+	content   *store.Content
+	key       store.SubmissionKey
+}
+
+// take spools the octets in one pass and checks them.
+func (p *Point) take(s Submission) (*original, error) {
+	spool, scan := p.Store.NewSpool(), pec.NewScanner(nil)
+	if _, err := io.Copy(io.MultiWriter(spool, scan), s.Body); err != nil {
+		spool.Discard()
+		return nil, fmt.Errorf("taking a submission: %w", err)
+	}
+	st := scan.Finish()
+	o := &original{structure: st}
+	faults := p.check(s, o)
+	if len(faults) > 0 {
+		spool.Discard()
+		return nil, &Refused{faults}
+	}
+	var err error
+	if o.content, err = spool.Seal(); err != nil {
+		return nil, err
+	}
+	o.key = store.SubmissionKey{Mailbox: s.Mailbox.ID, ClientID: o.ClientID, SHA256: o.content.SHA256, Recipients: store.RecipientsDigest(s.Recipients)}
+	return o, nil
+}
+
+func (p *Point) check(s Submission, o *original) []pec.FormalError {
+	h, _ := pec.ParseHeader(o.structure.Root.Header) // what is wrong in it is remembered for Check
+	o.header, o.Original = h, pec.ReadOriginal(h)
+	return pec.Check(o.Original, pec.Submitted{
+		Sender: s.Mailbox.Address, Recipients: s.Recipients, Size: o.structure.Size, LongestLine: o.structure.LongestLine,
+	}, p.Limits)
+}
+
+// repeated answers a submission that was accepted before with the same id, and records that it came again.
+func (p *Point) repeated(ctx context.Context, s Submission, o *original) (pec.ID, error) {
+	id, err := p.Store.Submitted(ctx, o.key)
+	if err != nil {
+		return "", err
+	}
+	unit, ok := p.Units.ByDomain(s.Mailbox.Address.Domain())
+	if !ok {
+		return "", ErrNoDirectory
+	}
+	at := p.Store.Instant(time.Time{})
+	r := pec.Record{Fact: store.NewID(), At: at.At, Unit: string(unit.Address), Events: []pec.Event{{
+		Kind: pec.EventRepeated, ID: id, Provider: unit.Entry, ClientID: o.ClientID, Sender: s.Mailbox.Address,
+		Subject: o.Subject, OriginalSHA256: &o.content.SHA256,
+	}}}
+	return id, p.Store.Repeated(ctx, at, r)
+}

@@ -1,0 +1,137 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/ceralacca/ceralacca/issuance"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// subject is the certified message that a receipt is about.
+type subject struct {
+	store.Envelope
+	data pec.CertData
+	unit *issuance.Unit // of the recipient: who issues
+	at   store.Instant
+}
+
+func (p *Point) subject(ctx context.Context, t store.Task) (*subject, error) {
+	e, err := p.Store.Envelope(ctx, t.Provider, t.PEC)
+	if err != nil {
+		return nil, err
+	}
+	s := &subject{Envelope: e, at: p.Store.Instant(t.Since)}
+	if s.data, err = pec.ParseCertData(e.CertData); err != nil {
+		return nil, fmt.Errorf("reading the stored certification data of %s: %w", t.PEC, err)
+	}
+	unit, ok := p.Units.ByDomain(pec.Address(t.Target).Domain())
+	if !ok {
+		return nil, fmt.Errorf("%s is in no domain of ours any more", t.Target)
+	}
+	s.unit = unit
+	s.data.At, s.data.DeliveredTo = s.at.At, pec.Address(t.Target)
+	return s, nil
+}
+
+// certified deposits a transport envelope together with its delivery receipt (RFC 6109 3.3.2; norms.md 77-82, 87).
+func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, box store.Mailbox) error {
+	s, err := p.subject(ctx, t)
+	if err != nil {
+		return err
+	}
+	d, err := p.deposit(ctx, t, m, box)
+	if err != nil {
+		return err
+	}
+	issued, body, err := p.deliveryReceipt(ctx, s)
+	if err != nil {
+		return err
+	}
+	receipt := issued.Message(t.Provider, t.PEC, body)
+	d.Instant, d.Receipt = s.at, &receipt
+	if d.Relay, err = p.relay(s, receipt.ID); err != nil {
+		return err
+	}
+	d.Record = s.record(pec.EventDelivered, issued)
+	if err := p.Store.Deposit(ctx, d); err != nil {
+		return err
+	}
+	p.Log.Info("delivered", "id", t.PEC, "to", t.Target)
+	return nil
+}
+
+// deliveryReceipt issues the receipt that the sender asked for: concise to carbon copies and where it was asked for,
+// otherwise with the whole original (RFC 6109 3.3.2.1, 3.3.2.3; brief is served complete until its own issue).
+func (p *Point) deliveryReceipt(ctx context.Context, s *subject) (*issuance.Issued, store.Span, error) {
+	s.data.Kind, s.data.Reason = pec.Delivered, pec.ReasonNone
+	c := pec.Composition{Data: s.data, MessageID: s.unit.NewID(s.at.At), To: s.Sender}
+	if s.data.ReceiptType == pec.Concise || !pec.Role(s.Header, s.data.DeliveredTo) {
+		issued, err := s.unit.Issue(c, nil)
+		return issued, store.Span{}, err
+	}
+	body, err := p.Store.OpenSpan(ctx, s.Body)
+	if err != nil {
+		return nil, store.Span{}, err
+	}
+	c.Original, c.EightBit = s.Header, s.EightBit
+	issued, err := s.unit.Issue(c, body.Reader())
+	return issued, s.Body, errors.Join(err, body.Close())
+}
+
+// relay sends a receipt to the original sender, by its reverse path (RFC 6109 2.1; norms.md 80).
+func (p *Point) relay(s *subject, receipt store.ID) (store.NewRelay, error) {
+	r := store.NewRelay{Message: receipt, Sender: s.unit.Address, Recipients: []pec.Address{s.Sender}}
+	if _, ours := p.Units.ByDomain(s.Sender.Domain()); ours {
+		r.Local = true
+		return r, nil
+	}
+	entry, ok := p.Directory().Domain(s.Sender.Domain())
+	if !ok {
+		// The directory changed since the message was taken in charge: its signer's entry is who it is owed to.
+		r.Target = s.Provider
+		return r, nil
+	}
+	r.Target = entry.Key()
+	return r, nil
+}
+
+// refuse issues the non-delivery receipt for a mailbox that is not there or closed (RFC 6109 3.3.3; norms.md 88).
+func (p *Point) refuse(ctx context.Context, t store.Task, missing bool) error {
+	s, err := p.subject(ctx, t)
+	if err != nil {
+		return err
+	}
+	text := "casella disabilitata"
+	if missing {
+		text = "indirizzo non valido"
+	}
+	s.data.Kind, s.data.Reason, s.data.ReceiptType = pec.NonDelivery, pec.ReasonNoRecipient, ""
+	s.data.Detail = pec.DetailOf("5.1.1", s.unit.Name, text)
+	issued, err := s.unit.Issue(pec.Composition{Data: s.data, MessageID: s.unit.NewID(s.at.At), To: s.Sender}, nil)
+	if err != nil {
+		return err
+	}
+	receipt := issued.Message(t.Provider, t.PEC, store.Span{})
+	r := store.Refusal{Instant: s.at, Task: t, Receipt: receipt, Record: s.record(pec.EventNonDelivery, issued)}
+	if r.Relay, err = p.relay(s, receipt.ID); err != nil {
+		return err
+	}
+	if err := p.Store.Refuse(ctx, r); err != nil {
+		return err
+	}
+	p.Log.Info("not delivered", "id", t.PEC, "to", t.Target, "reason", text)
+	return nil
+}
+
+func (s *subject) record(kind pec.EventKind, issued *issuance.Issued) pec.Record {
+	return pec.Record{
+		Fact: store.NewID(), At: s.at.At, Unit: string(s.unit.Address), Certificate: issued.Certificate,
+		Events: []pec.Event{{
+			Kind: kind, ID: s.PEC, Provider: s.Provider, ClientID: s.data.ClientID, Sender: s.Sender, Recipients: s.data.Recipients,
+			Subject: s.data.Subject, Recipient: s.data.DeliveredTo, Detail: s.data.Detail, Generated: []pec.Generated{issued.Generated()},
+		}},
+	}
+}

@@ -1,0 +1,152 @@
+package incoming
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/ceralacca/ceralacca/issuance"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// hear takes a receipt about a message of ours: it advances tracking and goes to the mailbox that it is for.
+func (p *Point) hear(ctx context.Context, g *genuine) error {
+	unit, e, err := p.subject(ctx, g)
+	if err != nil {
+		return err
+	}
+	about := g.Data.TakenFor
+	if g.Data.Kind != pec.TakenInCharge {
+		about = []pec.Address{g.Data.DeliveredTo}
+	}
+	known, err := p.Store.HeardBefore(ctx, g.signer.Key(), unit.Entry, g.Data.ID, g.Data.Kind, about, g.digest)
+	if err != nil {
+		return err
+	}
+	if known {
+		return p.arrivedAgain(ctx, g)
+	}
+	if err := p.checkReceipt(ctx, g, unit, about); err != nil {
+		return err
+	}
+	h, err := p.heard(ctx, g, unit, e, about)
+	if err != nil {
+		return err
+	}
+	if err := p.Store.Hear(ctx, h); err != nil {
+		return err
+	}
+	p.Log.Info("heard", "id", g.Data.ID, "kind", g.Data.Kind, "from", g.signer.Provider)
+	return nil
+}
+
+// subject finds the message of ours that the receipt is about.
+func (p *Point) subject(ctx context.Context, g *genuine) (*issuance.Unit, store.Envelope, error) {
+	switch g.Data.Kind {
+	case pec.TakenInCharge, pec.Delivered, pec.NonDelivery:
+	default:
+		return nil, store.Envelope{}, failed(checkFormal, "a %s from another provider means nothing to us", g.Data.Kind)
+	}
+	for _, u := range p.Units {
+		e, err := p.Store.Envelope(ctx, u.Entry, g.Data.ID)
+		if err == nil {
+			return u, e, nil
+		}
+		if !notFound(err) {
+			return nil, e, err
+		}
+	}
+	return nil, store.Envelope{}, failed(checkFormal, "%s is no message of ours", g.Data.ID)
+}
+
+// checkReceipt refuses receipts that lie (attacks.md 15): from a provider that is not the recipient's, for recipients
+// that were not there, to another mailbox, or against an outcome that is known.
+func (p *Point) checkReceipt(ctx context.Context, g *genuine, unit *issuance.Unit, about []pec.Address) error {
+	tracking, err := p.Store.Tracking(ctx, unit.Entry, g.Data.ID)
+	if err != nil {
+		return err
+	}
+	states := map[string]string{}
+	for _, t := range tracking {
+		states[t.Recipient.Key()] = t.State
+	}
+	for _, r := range about {
+		if entry, ok := g.dir.Domain(r.Domain()); !ok || !entry.Holds(g.cert) {
+			return failed(checkFormal, "%s is not the provider of %s", g.signer.Provider, r)
+		}
+		state, ok := states[r.Key()]
+		if !ok {
+			return failed(checkFormal, "%s was no certified recipient of %s", r, g.Data.ID)
+		}
+		if g.Data.Kind != pec.TakenInCharge && state != store.StatePending {
+			return failed(checkFormal, "the outcome for %s is known already: %s", r, state)
+		}
+	}
+	if len(about) == 0 {
+		return failed(checkFormal, "the receipt names no recipient")
+	}
+	return nil
+}
+
+func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e store.Envelope, about []pec.Address) (store.Heard, error) {
+	to := e.Sender
+	if !g.Data.Kind.ForUser() {
+		to = unit.Service
+	}
+	if len(g.recipients) != 1 || g.recipients[0].Key() != to.Key() {
+		return store.Heard{}, failed(checkFormal, "the receipt is for %s and was sent to %v", to, g.recipients)
+	}
+	h := store.Heard{
+		Issuer: g.signer.Key(), Provider: unit.Entry, PEC: g.Data.ID, Kind: g.Data.Kind, Recipients: about, Digest: g.digest,
+		Sender: g.from, To: to, Task: g.task, Content: g.content,
+	}
+	if g.task != nil {
+		h.Instant, h.Known = p.Store.Instant(g.task.Since), g.task.Message
+	} else {
+		h.Instant = p.Store.Instant(time.Time{})
+		m, err := p.heardMessage(ctx, g, unit, e, &h)
+		if err != nil {
+			return h, err
+		}
+		h.Message = &m
+	}
+	h.Record = p.record(h.Instant, heardEvent(g, unit, about), []pec.Address{to})
+	return h, nil
+}
+
+// heardMessage stores a receipt; the original that a complete one encloses is a reference to the one that was sent.
+func (p *Point) heardMessage(ctx context.Context, g *genuine, unit *issuance.Unit, e store.Envelope, h *store.Heard) (store.NewMessage, error) {
+	m := g.stored(string(g.Data.Kind))
+	m.Provider, m.PEC, m.Signed = unit.Entry, g.Data.ID, g.digest
+	m.MessageID = pec.BareID(g.Header.Get("Message-ID"))
+	if g.Original == nil || len(g.Original.Children) == 0 {
+		return m, nil
+	}
+	inner := g.Original.Children[0]
+	recipe, whole, err := p.Store.Shared(ctx, e, g.content, inner.Body, inner.End-inner.Body)
+	if err != nil {
+		return m, err
+	}
+	m.Recipe = recipe
+	if !whole {
+		h.Content = nil
+	}
+	return m, nil
+}
+
+func heardEvent(g *genuine, unit *issuance.Unit, about []pec.Address) pec.Event {
+	ev := pec.Event{
+		Kind: pec.EventHeard, ID: g.Data.ID, Provider: unit.Entry, ClientID: g.Data.ClientID, Sender: g.Data.Sender, Subject: g.Data.Subject,
+		Detail: string(g.Data.Kind), Generated: []pec.Generated{{Kind: g.Data.Kind, MessageID: pec.ID(pec.BareID(g.Header.Get("Message-ID"))), SHA256: [32]byte(g.digest)}},
+	}
+	for _, r := range about {
+		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})
+	}
+	if len(about) == 1 {
+		ev.Recipient = about[0]
+	}
+	return ev
+}
+
+func notFound(err error) bool { return errors.Is(err, store.ErrNotFound) }

@@ -1,0 +1,184 @@
+package incoming
+
+import (
+	"context"
+	"crypto"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/smime"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// The four checks of RFC 6109 2.2.2, as they are named in the records and the log.
+const (
+	checkExistence = "signature exists"
+	checkOrigin    = "signature origin"
+	checkValidity  = "signature validity"
+	checkFormal    = "formal correctness"
+)
+
+// failure is a check that a message did not pass.
+type failure struct {
+	check string
+	err   error
+}
+
+func (f *failure) Error() string { return f.check + ": " + f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+func failed(check, format string, args ...any) error {
+	return &failure{check, fmt.Errorf(format, args...)}
+}
+
+// genuine is a message that passed all four checks.
+type genuine struct {
+	*message
+	pec.Message
+	cert   *x509.Certificate
+	signer *directory.Entry // the entry that the certificate was found in
+	digest []byte           // SHA-256 of the signed octets
+	dir    *directory.Directory
+}
+
+// judge runs the checks in one snapshot of the directory (norms.md 123) and does what the message's kind asks.
+func (p *Point) judge(ctx context.Context, m *message) error {
+	select {
+	case p.Signing <- struct{}{}:
+		defer func() { <-p.Signing }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	g, err := p.verify(m)
+	if err == nil {
+		if g.Data.Kind == pec.Transport {
+			err = p.takeCharge(ctx, g)
+		} else {
+			err = p.hear(ctx, g)
+		}
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		return p.hold(ctx, m, g, f)
+	}
+	return err
+}
+
+// verify runs the four checks in their order.
+func (p *Point) verify(m *message) (*genuine, error) {
+	if m.noSign != nil {
+		return nil, failed(checkExistence, "%w", m.noSign)
+	}
+	sig, digest, err := p.signature(m)
+	if err != nil {
+		return nil, err
+	}
+	dir := p.Directory()
+	signer, ok := dir.Signer(sig.Certificate)
+	if !ok {
+		return nil, failed(checkOrigin, "the certificate %q is no provider's in the directory", sig.Certificate.Subject)
+	}
+	if err := p.validity(sig); err != nil {
+		return nil, err
+	}
+	parsed, err := pec.ParseMessage(m.parts)
+	if err != nil {
+		return nil, failed(checkFormal, "%w", err)
+	}
+	g := &genuine{message: m, Message: *parsed, cert: sig.Certificate, signer: signer, digest: digest, dir: dir}
+	if err := parsed.Consistent(pec.Address(smime.Email(sig.Certificate))); err != nil {
+		return g, failed(checkFormal, "%w", err)
+	}
+	return g, nil
+}
+
+// signature verifies the CMS signature over the octets that arrived. The origin is checked before the validity, but a
+// signature has to be read for its certificate to be known.
+func (p *Point) signature(m *message) (*smime.Signature, []byte, error) {
+	sig, err := p.verified(m)
+	if err != nil {
+		check := checkValidity
+		if errors.Is(err, smime.ErrNotSigned) || errors.Is(err, smime.ErrMalformed) {
+			check = checkExistence
+		}
+		return nil, nil, failed(check, "%w", err)
+	}
+	if sig.Hash == crypto.SHA1 && !p.AllowSHA1 {
+		return nil, nil, failed(checkValidity, "the digest is SHA-1, which this provider does not take")
+	}
+	digest, ok := m.signed.Digest(crypto.SHA256)
+	if !ok {
+		return nil, nil, failed(checkValidity, "the signed octets have no SHA-256")
+	}
+	return sig, digest, nil
+}
+
+// verified runs the signature over the digest that was made as the octets passed; only for a rare algorithm are they read
+// once more.
+func (p *Point) verified(m *message) (*smime.Signature, error) {
+	sig, err := m.signed.Verify()
+	var need *smime.NeedDigest
+	if !errors.As(err, &need) || m.content == nil || !need.Hash.Available() {
+		return sig, err
+	}
+	sum := need.Hash.New()
+	if _, err := io.Copy(sum, m.content.Section(need.Start, need.End-need.Start)); err != nil {
+		return nil, fmt.Errorf("reading the signed octets again: %w", err)
+	}
+	sd, err := smime.Parse(m.signed.Signature)
+	if err != nil {
+		return nil, err
+	}
+	return sd.Verify(sum.Sum(nil))
+}
+
+// validity checks the certificate's path and dates now, at the instant of arrival.
+func (p *Point) validity(sig *smime.Signature) error {
+	if _, err := sig.Chain(p.Roots, p.Store.Instant(time.Time{}).At); err != nil {
+		return failed(checkValidity, "%w", err)
+	}
+	return nil
+}
+
+// hold keeps what failed a check: 250 at SMTP, one warning, no answer (anomaly envelopes come with their own issue).
+func (p *Point) hold(ctx context.Context, m *message, g *genuine, f *failure) error {
+	at := p.Store.Instant(time.Time{})
+	ev := pec.Event{Kind: pec.EventHeld, Sender: m.from, Detail: f.Error()}
+	if g != nil {
+		ev.ID, ev.Provider, ev.ClientID, ev.Subject = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject
+	}
+	h := store.Held{Reason: f.Error(), Sender: string(m.from), Peer: m.peer}
+	for _, r := range m.recipients {
+		h.Recipients = append(h.Recipients, string(r))
+	}
+	var nm store.NewMessage
+	if m.content != nil {
+		nm = m.stored(store.KindHeld)
+		nm.PEC, nm.Provider = ev.ID, ev.Provider
+	}
+	p.Log.Warn("held", "reason", f.Error(), "sender", m.from, "recipients", len(m.recipients), "peer", m.peer, "id", ev.ID)
+	return p.Store.Hold(ctx, at, p.record(at, ev, m.recipients), h, m.content, nm, m.task)
+}
+
+// stored is the arrival as a message: one span of its content.
+func (m *message) stored(kind string) store.NewMessage {
+	return store.NewMessage{
+		ID: store.NewID(), Kind: kind, Structure: m.parts, Trace: m.trace,
+		Recipe: store.Recipe{{Span: store.Span{Content: m.content.ID, Length: m.content.Size}}},
+	}
+}
+
+// record is the record of a fact here; the unit is that of the first recipient, or the first one.
+func (p *Point) record(at store.Instant, e pec.Event, to []pec.Address) pec.Record {
+	unit := p.Units[0]
+	if i := slices.IndexFunc(to, func(a pec.Address) bool { _, ok := p.Units.ByDomain(a.Domain()); return ok }); i >= 0 {
+		unit, _ = p.Units.ByDomain(to[i].Domain())
+	}
+	return pec.Record{Fact: store.NewID(), At: at.At, Unit: string(unit.Address), Events: []pec.Event{e}}
+}

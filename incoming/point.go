@@ -1,0 +1,189 @@
+package incoming
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/issuance"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/smime"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// Point is the incoming point of a provider.
+type Point struct {
+	Store     *store.Store
+	Units     issuance.Units
+	Directory func() *directory.Directory // the snapshot in force
+	Roots     *x509.CertPool              // that providers' certificates chain to
+	AllowSHA1 bool                        // signatures with SHA-1 digests are taken, with a flag in the log (norms.md 52)
+	Hostname  string                      // in Received
+	Signing   chan struct{}               // bounds how many messages are between their instant and their commit
+	Log       *slog.Logger
+}
+
+// Arrival is one SMTP transaction from outside.
+type Arrival struct {
+	From       pec.Address // "" is the null path
+	Recipients []pec.Address
+	Hello      string
+	Remote     string // IP address
+	Secure     bool   // over TLS
+	Body       io.Reader
+}
+
+var (
+	// ErrOrdinary: no PEC provider signed the message, and it does not pretend so: 550 5.7.1.
+	ErrOrdinary = errors.New("this mailbox takes certified mail only")
+	// ErrNotLocal: the recipient is not ours: 550 5.7.1.
+	ErrNotLocal = errors.New("we are no relay for this recipient")
+	// ErrNoMailbox: there is no such mailbox: 550 5.1.1. Certified mail is never told so at SMTP.
+	ErrNoMailbox = errors.New("no such mailbox")
+)
+
+// Recipient decides on a RCPT (design.md 3). From a path in the directory, or from the null path, every recipient of ours
+// is taken and judged after DATA; others learn whether the mailbox is there and takes their mail.
+func (p *Point) Recipient(ctx context.Context, from, to pec.Address) error {
+	if _, ours := p.Units.ByDomain(to.Domain()); !ours && !p.signingAddress(to) {
+		return ErrNotLocal
+	}
+	if from == "" || p.Directory().Address(string(from)) {
+		return nil
+	}
+	if _, err := p.Store.Mailbox(ctx, to); errors.Is(err, store.ErrNotFound) {
+		return ErrNoMailbox
+	} else if err != nil {
+		return err
+	}
+	return ErrOrdinary
+}
+
+func (p *Point) signingAddress(a pec.Address) bool {
+	_, ok := p.Units.ByAddress(a)
+	return ok
+}
+
+// message is an arrival that was read: spooled and scanned in one pass.
+type message struct {
+	from       pec.Address
+	recipients []pec.Address
+	peer       string
+	trace      string
+	parts      *pec.Structure
+	signed     *smime.Multipart // nil if there is no signature
+	noSign     error            // why not
+	content    *store.Content   // nil if it came from ourselves
+	task       *store.Task      // the receive task, if it came from ourselves
+}
+
+// Receive takes a message from outside. See the package comment for what its return means.
+func (p *Point) Receive(ctx context.Context, a Arrival) error {
+	spool, scan, split := p.Store.NewSpool(), pec.NewScanner(keep), smime.NewSplitter()
+	if _, err := io.Copy(io.MultiWriter(spool, scan, split), a.Body); err != nil {
+		spool.Discard()
+		return fmt.Errorf("taking an arrival: %w", err)
+	}
+	m := &message{from: a.From, recipients: a.Recipients, peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), parts: scan.Finish(), trace: p.received(a)}
+	m.signed, m.noSign = split.Finish()
+	if m.noSign != nil && !p.worthKeeping(ctx, m) {
+		spool.Discard()
+		return ErrOrdinary
+	}
+	var err error
+	if m.content, err = spool.Seal(); err != nil {
+		return err
+	}
+	defer m.content.Release()
+	return p.judge(ctx, m)
+}
+
+func keep(part *pec.Part) bool { return pec.KeepForParse(part) || pec.KeepForDSN(part) }
+
+// worthKeeping tells whether a message without signature is held rather than refused: it imitates PEC (attacks.md 16), or
+// reports on a message of ours, or is for the operators.
+func (p *Point) worthKeeping(ctx context.Context, m *message) bool {
+	// The message is read as far as it goes: what makes it no message of PEC is for the checks to say.
+	if parsed, _ := pec.ParseMessage(m.parts); parsed.LooksLikePEC() {
+		return true
+	}
+	return p.aboutOurs(ctx, m)
+}
+
+// aboutOurs tells whether a DSN returns the header of something that we issued to one of the recipients.
+func (p *Point) aboutOurs(ctx context.Context, m *message) bool {
+	ids, ok := pec.ReadDSN(m.parts)
+	if !ok || m.from != "" {
+		return false
+	}
+	for _, id := range ids {
+		for _, u := range p.Units {
+			if p.reportsOn(ctx, u, id, m.recipients) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (p *Point) reportsOn(ctx context.Context, u *issuance.Unit, id pec.ID, to []pec.Address) bool {
+	e, err := p.Store.Envelope(ctx, u.Entry, id)
+	for _, r := range to {
+		if r.Key() == u.Address.Key() { // about a receipt of ours
+			issued, err := p.Store.Issued(ctx, string(id))
+			return err == nil && issued
+		}
+		if err == nil && r.Key() == e.Sender.Key() {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Point) received(a Arrival) string {
+	with := "ESMTP"
+	if a.Secure {
+		with = "ESMTPS"
+	}
+	return fmt.Sprintf("Received: from %s ([%s])\r\n\tby %s with %s;\r\n\t%s\r\n",
+		pec.TraceWord(a.Hello), a.Remote, p.Hostname, with, pec.Date(p.Store.Instant(time.Time{}).At))
+}
+
+// ReceiveOwn takes what we send to ourselves: a receive task.
+func (p *Point) ReceiveOwn(ctx context.Context, t store.Task) error {
+	relays, err := p.Store.Relays(ctx, t.ID)
+	if err != nil {
+		return err
+	}
+	m := &message{from: t.Sender, peer: "own", task: &t}
+	for _, r := range relays {
+		if r.State == store.RelayPending {
+			m.recipients = append(m.recipients, r.Recipient)
+		}
+	}
+	if len(m.recipients) == 0 {
+		return p.Store.Done(ctx, t)
+	}
+	octets, err := p.Store.Open(ctx, t.Message, nil)
+	if err != nil {
+		return err
+	}
+	defer octets.Close()
+	scan, split := pec.NewScanner(keep), smime.NewSplitter()
+	if _, err := io.Copy(io.MultiWriter(scan, split), octets.Reader()); err != nil {
+		return fmt.Errorf("reading our own message: %w", err)
+	}
+	m.parts = scan.Finish()
+	m.signed, m.noSign = split.Finish()
+	return p.judge(ctx, m)
+}
+
+// Work does the receive tasks until the context ends.
+func (p *Point) Work(ctx context.Context) error {
+	return p.Store.Work(ctx, store.TaskReceive, 4, store.Backoff, p.ReceiveOwn)
+}
