@@ -1,0 +1,86 @@
+package imapd
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapserver"
+	"github.com/emersion/go-sasl"
+
+	"github.com/ceralacca/ceralacca/store"
+)
+
+const (
+	maxFailures = 3
+	verifyTime  = time.Minute
+)
+
+// Login implements LOGIN and AUTHENTICATE PLAIN.
+func (s *session) Login(username, password string) error {
+	return s.do("LOGIN", func() error { return s.login(username, password) })
+}
+
+// login answers every failure alike and no sooner than the server's delay; the third ends the connection, and what was sent
+// ahead is not even looked at (attacks.md 9).
+func (s *session) login(username, password string) error {
+	if s.failures >= maxFailures {
+		return imapserver.ErrAuthFailed
+	}
+	start := time.Now()
+	ctx, cancel := context.WithTimeout(s.ctx, verifyTime)
+	defer cancel()
+	mailbox, err := s.store.Authenticate(ctx, username, password)
+	if err == nil {
+		s.log = s.log.With("account", string(mailbox.Address))
+		s.log.Info("imapd: log-in")
+		s.mailbox, s.checked = mailbox, time.Now()
+		s.conn.welcome()
+		return nil
+	}
+	if !errors.Is(err, store.ErrLogin) {
+		return err
+	}
+	s.log.Warn("imapd: log-in failed", "account", username)
+	wait(s.ctx, s.server.delay-time.Since(start))
+	if s.failures++; s.failures >= maxFailures {
+		s.conn.dismiss("too many failed log-ins")
+	}
+	return imapserver.ErrAuthFailed
+}
+
+// AuthenticateMechanisms implements imapserver.SessionSASL.
+func (s *session) AuthenticateMechanisms() []string { return []string{sasl.Plain} }
+
+// Authenticate implements imapserver.SessionSASL.
+func (s *session) Authenticate(mechanism string) (sasl.Server, error) {
+	if !strings.EqualFold(mechanism, sasl.Plain) {
+		return nil, no("", "The mechanism is not known")
+	}
+	return plain{s.Login}, nil
+}
+
+// plain is the server's side of PLAIN (RFC 4616). The one of go-sasl makes the library write "+ =" for an empty challenge,
+// which is no base64.
+type plain struct {
+	login func(username, password string) error
+}
+
+// Next implements sasl.Server.
+func (p plain) Next(response []byte) (challenge []byte, done bool, err error) {
+	if response == nil {
+		return nil, false, nil
+	}
+	parts := bytes.Split(response, []byte{0})
+	if len(parts) != 3 {
+		return nil, false, bad("The response is not PLAIN")
+	}
+	identity, username, password := string(parts[0]), string(parts[1]), string(parts[2])
+	if identity != "" && identity != username {
+		return nil, false, no(imap.ResponseCodeAuthorizationFailed, "Acting for somebody else is not supported")
+	}
+	return nil, true, p.login(username, password)
+}

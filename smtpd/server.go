@@ -1,0 +1,129 @@
+package smtpd
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Server serves SMTP on any number of listeners, which share its limits.
+type Server struct {
+	config Config
+
+	mu      sync.Mutex // guards the counts of open connections
+	total   int
+	perHost map[string]int
+}
+
+// New checks the configuration.
+func New(config Config) (*Server, error) {
+	if err := config.check(); err != nil {
+		return nil, fmt.Errorf("smtpd: %w", err)
+	}
+	return &Server{config: config.withDefaults(), perHost: make(map[string]int)}, nil
+}
+
+// Serve accepts connections until ctx ends, then closes l and stops: sessions that wait for a command get 421 at once, a
+// transaction that runs gets Timeouts.Grace to end, after which its functions' context ends and its connection is cut. Serve
+// returns when all its goroutines have ended; so a function of Config that ignores its context delays it. It returns nil
+// if ctx ended, and otherwise why accepting is over.
+func (s *Server) Serve(ctx context.Context, l net.Listener) error {
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	work, cut := context.WithCancel(context.WithoutCancel(ctx))
+	defer cut()
+
+	open := newSessions()
+	err := s.accept(ctx, l, func(conn net.Conn, release func()) {
+		open.run(newSession(s, conn), func(session *session) {
+			defer release()
+			session.serve(ctx, work)
+		})
+	})
+	open.stop(s.config.Timeouts.Grace, cut)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// accept hands on every connection within the limits, until the listener is closed. Other errors (no file descriptors left) pass: it waits and tries again.
+func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn, func())) error {
+	const shortest, longest = 5 * time.Millisecond, time.Second
+	pause := shortest
+	for {
+		conn, err := l.Accept()
+		switch {
+		case err == nil:
+			pause = shortest
+			if release, ok := s.admit(conn.RemoteAddr()); ok {
+				start(conn, release)
+			} else {
+				s.turnAway(conn)
+			}
+		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
+			return fmt.Errorf("smtpd: accepting: %w", err)
+		default:
+			s.config.Log.Error("smtpd: accepting a connection", "err", err, "retry_in", pause)
+			wait(ctx, pause)
+			pause = min(2*pause, longest)
+		}
+	}
+}
+
+// admit counts a connection, unless there are too many (attacks.md 39).
+func (s *Server) admit(addr net.Addr) (release func(), ok bool) {
+	key := hostOf(addr)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.total >= s.config.MaxConnections || s.perHost[key] >= s.config.MaxPerHost {
+		return nil, false
+	}
+	s.total++
+	s.perHost[key]++
+	return func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.total--
+		if s.perHost[key]--; s.perHost[key] == 0 {
+			delete(s.perHost, key)
+		}
+	}, true
+}
+
+// turnAway answers 421 where the peer can read it. The listener's loop does not wait for who does not read.
+func (s *Server) turnAway(conn net.Conn) {
+	s.config.Log.Warn("smtpd: too many connections", "peer", conn.RemoteAddr())
+	if !s.config.Implicit {
+		_ = conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		_, _ = conn.Write(replyLine(421, ' ', "4.7.0 too many connections, try again later"))
+	}
+	conn.Close()
+}
+
+// hostOf is what MaxPerHost counts: an IPv4 address, an IPv6 /64 network, or whatever else an address is.
+func hostOf(addr net.Addr) string {
+	peer, err := netip.ParseAddrPort(addr.String())
+	if err != nil {
+		return addr.String()
+	}
+	ip := peer.Addr().Unmap().WithZone("")
+	if ip.Is4() {
+		return ip.String()
+	}
+	return netip.PrefixFrom(ip, 64).Masked().String()
+}
+
+// wait passes d, or less if ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
