@@ -1,0 +1,188 @@
+package provider
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// Admin is how subcommands change a provider: through the process that owns the data if one is running, on the files if
+// none is.
+type Admin struct {
+	client http.Client
+	close  func() error
+}
+
+// Connect reaches the owner of the configuration's data directory, or becomes it.
+func Connect(ctx context.Context, c *Config, clock *Clock, log *slog.Logger) (*Admin, error) {
+	dir := c.Path(c.DataDir)
+	dial := func(ctx context.Context, _, _ string) (net.Conn, error) {
+		path, done, err := controlPath(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer done()
+		return new(net.Dialer).DialContext(ctx, "unix", path)
+	}
+	if conn, err := dial(ctx, "", ""); err == nil {
+		conn.Close()
+		return &Admin{client: http.Client{Transport: &http.Transport{DialContext: dial}}, close: func() error { return nil }}, nil
+	}
+	a, st, err := openAdmin(ctx, c, clock, log)
+	if errors.Is(err, store.ErrLocked) {
+		return nil, fmt.Errorf("%s is in use by a process that does not answer on %s: wait until it runs, or end it", dir, controlName)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Admin{client: http.Client{Transport: inProcess{a.handler()}}, close: st.Close}, nil
+}
+
+// openAdmin becomes the owner for the time of a subcommand.
+func openAdmin(ctx context.Context, c *Config, clock *Clock, log *slog.Logger) (*admin, *store.Store, error) {
+	m, err := c.load(clock.Now())
+	if err != nil {
+		return nil, nil, err
+	}
+	fatal := func(err error) {
+		log.Error("the data cannot be written", "error", err)
+		os.Exit(3)
+	}
+	st, err := store.Open(ctx, store.Options{Dir: c.Path(c.DataDir), Now: clock.Now, Jumped: clock.Jumped, Fatal: fatal, Log: log})
+	if err != nil {
+		return nil, nil, err
+	}
+	return &admin{store: st, units: m.units, directory: func() *directory.Directory { return lastDirectory(st.Dir(), m) }}, st, nil
+}
+
+// lastDirectory is the last good copy of the providers' directory, or an empty one.
+func lastDirectory(dir string, m *material) *directory.Directory {
+	octets, err := os.ReadFile(filepath.Join(dir, directoryCopy))
+	if err == nil {
+		if d, err := directory.Open(octets, m.directorySigner); err == nil {
+			return d
+		}
+	}
+	return &directory.Directory{}
+}
+
+// Close ends the connection, or the ownership.
+func (a *Admin) Close() error { return a.close() }
+
+// AddMailbox adds a holder's mailbox.
+func (a *Admin) AddMailbox(ctx context.Context, address, password string) error {
+	return a.post(ctx, "/mailbox/add", mailboxRequest{address, password})
+}
+
+// SetPassword replaces a mailbox's password.
+func (a *Admin) SetPassword(ctx context.Context, address, password string) error {
+	return a.post(ctx, "/mailbox/password", mailboxRequest{address, password})
+}
+
+// Disable closes a mailbox: it takes no mail and nobody may log in; what it holds stays.
+func (a *Admin) Disable(ctx context.Context, address string) error {
+	return a.post(ctx, "/mailbox/disable", mailboxRequest{Address: address})
+}
+
+// Enable opens a mailbox again.
+func (a *Admin) Enable(ctx context.Context, address string) error {
+	return a.post(ctx, "/mailbox/enable", mailboxRequest{Address: address})
+}
+
+// Mailboxes lists the mailboxes.
+func (a *Admin) Mailboxes(ctx context.Context) (ms []MailboxInfo, err error) {
+	return ms, a.get(ctx, "/mailboxes", &ms)
+}
+
+// Domains lists the domains.
+func (a *Admin) Domains(ctx context.Context) (ds []DomainInfo, err error) {
+	return ds, a.get(ctx, "/domains", &ds)
+}
+
+// Held lists what is held.
+func (a *Admin) Held(ctx context.Context) (hs []HeldInfo, err error) {
+	return hs, a.get(ctx, "/held", &hs)
+}
+
+// HeldMessage writes the octets of a held message.
+func (a *Admin) HeldMessage(ctx context.Context, id string, w io.Writer) error {
+	body, err := a.do(ctx, http.MethodGet, "/held/"+id, nil)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(w, body)
+	return errors.Join(err, body.Close())
+}
+
+func (a *Admin) post(ctx context.Context, path string, v any) error {
+	octets, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	body, err := a.do(ctx, http.MethodPost, path, bytes.NewReader(octets))
+	if err != nil {
+		return err
+	}
+	return body.Close()
+}
+
+func (a *Admin) get(ctx context.Context, path string, v any) error {
+	body, err := a.do(ctx, http.MethodGet, path, nil)
+	if err != nil {
+		return err
+	}
+	return errors.Join(json.NewDecoder(body).Decode(v), body.Close())
+}
+
+func (a *Admin) do(ctx context.Context, method, path string, body io.Reader) (io.ReadCloser, error) {
+	req, err := http.NewRequestWithContext(ctx, method, "http://control"+path, body)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := a.client.Do(req)
+	if err != nil {
+		return nil, fmt.Errorf("asking the running provider: %w", err)
+	}
+	if resp.StatusCode == http.StatusOK {
+		return resp.Body, nil
+	}
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 1<<16))
+	return nil, errors.Join(errors.New(strings.TrimSpace(string(text))), err, resp.Body.Close())
+}
+
+// inProcess answers requests by a handler of this process.
+type inProcess struct{ handler http.Handler }
+
+func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	w := &recorder{header: http.Header{}, status: http.StatusOK}
+	t.handler.ServeHTTP(w, r)
+	return &http.Response{StatusCode: w.status, Header: w.header, Body: io.NopCloser(&w.body), Request: r}, nil
+}
+
+type recorder struct {
+	header http.Header
+	status int
+	body   bytes.Buffer
+}
+
+func (r *recorder) Header() http.Header         { return r.header }
+func (r *recorder) WriteHeader(status int)      { r.status = status }
+func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
+
+// newSeeker reads a stored message from any place.
+func newSeeker(o *store.Octets) io.ReadSeeker { return io.NewSectionReader(o, 0, o.Size()) }

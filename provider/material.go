@@ -1,0 +1,200 @@
+package provider
+
+import (
+	"bytes"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/issuance"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/smime"
+)
+
+// material is what the files that the configuration names hold, checked.
+type material struct {
+	units           issuance.Units
+	server          tls.Certificate
+	directoryTLS    *tls.Config
+	directorySigner *x509.Certificate
+	signingRoots    *x509.CertPool
+	relayRoots      *x509.CertPool
+}
+
+// load reads every file; all that is wrong is said at once.
+func (c *Config) load(now time.Time) (*material, error) {
+	m := &material{}
+	var errs []error
+	note := func(err error) { errs = append(errs, err) }
+	var units []*issuance.Unit
+	for i := range c.Units {
+		u, err := c.loadUnit(i, now)
+		note(err)
+		units = append(units, u)
+	}
+	var err error
+	m.server, err = c.keyPair("tls", c.TLS.CertificateFile, c.TLS.KeyFile)
+	note(err)
+	client, err := c.keyPair("directory.client", c.Directory.CertificateFile, c.Directory.KeyFile)
+	note(err)
+	roots, err := c.pool("directory.ca_file", c.Directory.CAFile)
+	note(err)
+	m.directoryTLS = &tls.Config{Certificates: []tls.Certificate{client}, RootCAs: roots, MinVersion: tls.VersionTLS12}
+	if signers, err := c.certificates("directory.signer_file", c.Directory.SignerFile); err != nil {
+		note(err)
+	} else {
+		m.directorySigner = signers[0]
+	}
+	m.signingRoots, err = c.pool("directory.signing_roots_file", c.Directory.RootsFile)
+	note(err)
+	m.relayRoots, err = c.relayPool()
+	note(err)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	m.units, err = issuance.NewUnits(units...)
+	if err != nil {
+		return nil, c.fault("units", "%v", err)
+	}
+	return m, nil
+}
+
+func (c *Config) relayPool() (*x509.CertPool, error) {
+	if c.Relay.RootsFile != "" {
+		return c.pool("relay.roots_file", c.Relay.RootsFile)
+	}
+	return x509.SystemCertPool()
+}
+
+func (c *Config) loadUnit(i int, now time.Time) (*issuance.Unit, error) {
+	uc, key := c.Units[i], fmt.Sprintf("units.%d", i)
+	entry := directory.Entry{Provider: c.Provider.Name, Unit: uc.Name}
+	u := &issuance.Unit{
+		Name: c.Provider.Name, Entry: entry.Key(), Address: pec.Address(uc.SigningAddress), Service: pec.Address(uc.ServiceMailbox), Node: c.Provider.Node,
+	}
+	for _, d := range uc.Domains {
+		u.Domains = append(u.Domains, pec.Address("x@"+d).Domain())
+	}
+	var errs []error
+	for j, k := range uc.Keys {
+		loaded, err := c.loadKey(fmt.Sprintf("%s.keys.%d", key, j), k, u, now)
+		errs = append(errs, err)
+		u.Keys = append(u.Keys, loaded)
+	}
+	return u, errors.Join(errs...)
+}
+
+// loadKey reads a signing key and holds its certificate against the profile (norms.md 113-117).
+func (c *Config) loadKey(key string, k KeyFiles, u *issuance.Unit, now time.Time) (issuance.Key, error) {
+	chain, err := c.certificates(key+".certificate_file", k.CertificateFile)
+	if err != nil {
+		return issuance.Key{}, err
+	}
+	private, err := c.privateKey(key+".key_file", k.KeyFile)
+	if err != nil {
+		return issuance.Key{}, err
+	}
+	signer, err := smime.NewSigner(private, chain)
+	if err != nil {
+		return issuance.Key{}, c.fault(key+".key_file", "%v: name the key that belongs to %s", err, k.CertificateFile)
+	}
+	if err := directory.CheckProfile(chain[0], u.Name, string(u.Address)); err != nil {
+		return issuance.Key{}, c.fault(key+".certificate_file", "%v: ask for a certificate with the profile of RFC 6109 5.5", err)
+	}
+	if now.After(chain[0].NotAfter) {
+		return issuance.Key{}, c.fault(key+".certificate_file", "the certificate expired on %s: renew it", chain[0].NotAfter.Format(time.DateOnly))
+	}
+	from := k.From
+	if from.IsZero() {
+		from = chain[0].NotBefore
+	}
+	return issuance.Key{Signer: signer, From: from}, nil
+}
+
+func (c *Config) keyPair(key, certificate, private string) (tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(c.Path(certificate), c.Path(private))
+	if err != nil {
+		return pair, c.fault(key+keySuffix(key)+"key_file", "%v: name the key that belongs to %s", err, certificate)
+	}
+	return pair, nil
+}
+
+// keySuffix joins a prefix to key_file: "tls." but "directory.client_".
+func keySuffix(key string) string {
+	if key == "directory.client" {
+		return "_"
+	}
+	return "."
+}
+
+func (c *Config) pool(key, path string) (*x509.CertPool, error) {
+	certs, err := c.certificates(key, path)
+	if err != nil {
+		return nil, err
+	}
+	pool := x509.NewCertPool()
+	for _, cert := range certs {
+		pool.AddCert(cert)
+	}
+	return pool, nil
+}
+
+func (c *Config) certificates(key, path string) ([]*x509.Certificate, error) {
+	rest, err := os.ReadFile(c.Path(path))
+	if err != nil {
+		return nil, c.fault(key, "the file cannot be read: %v", err)
+	}
+	var certs []*x509.Certificate
+	for {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, c.fault(key, "%s holds a certificate that cannot be read: %v", path, err)
+		}
+		certs = append(certs, cert)
+	}
+	if len(certs) == 0 {
+		return nil, c.fault(key, "%s holds no certificate in PEM form", path)
+	}
+	return certs, nil
+}
+
+func (c *Config) privateKey(key, path string) (crypto.Signer, error) {
+	octets, err := os.ReadFile(c.Path(path))
+	if err != nil {
+		return nil, c.fault(key, "the file cannot be read: %v", err)
+	}
+	block, _ := pem.Decode(octets)
+	if block == nil {
+		return nil, c.fault(key, "%s holds no key in PEM form", path)
+	}
+	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
+	if err != nil && bytes.Contains([]byte(block.Type), []byte("RSA")) {
+		parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
+	}
+	if err != nil {
+		return nil, c.fault(key, "%s holds no key that can be read: %v", path, err)
+	}
+	signer, ok := parsed.(crypto.Signer)
+	if !ok {
+		return nil, c.fault(key, "%s holds a key that cannot sign", path)
+	}
+	return signer, nil
+}
+
+// SigningRoots are the roots that providers' signing certificates chain to.
+func (c *Config) SigningRoots() (*x509.CertPool, error) {
+	return c.pool("directory.signing_roots_file", c.Directory.RootsFile)
+}

@@ -1,0 +1,266 @@
+package provider
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ceralacca/ceralacca/access"
+	"github.com/ceralacca/ceralacca/delivery"
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/dispatch"
+	"github.com/ceralacca/ceralacca/imapd"
+	"github.com/ceralacca/ceralacca/incoming"
+	"github.com/ceralacca/ceralacca/issuance"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/smtpd"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// Options are what a provider gets besides its configuration.
+type Options struct {
+	Clock *Clock
+	Log   *slog.Logger
+	// Fatal is called when the outcome of a write is unknown: it ends the process (store.Options.Fatal).
+	Fatal func(error)
+}
+
+// Provider is one running provider.
+type Provider struct {
+	Store *store.Store
+	Units issuance.Units
+
+	config    *Config
+	clock     *Clock
+	log       *slog.Logger
+	keeper    *directory.Keeper
+	access    *access.Point
+	incoming  *incoming.Point
+	delivery  *delivery.Point
+	dispatch  *dispatch.Point
+	servers   []server
+	listeners []net.Listener
+	control   net.Listener
+}
+
+// server is what serves one listener until its context ends.
+type server struct {
+	name  string
+	serve func(context.Context, net.Listener) error
+}
+
+// Open prepares a provider and binds its ports. After an error nothing is held.
+func Open(ctx context.Context, c *Config, o Options) (*Provider, error) {
+	m, err := c.load(o.Clock.Now())
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, store.Options{Dir: c.Path(c.DataDir), Now: o.Clock.Now, Jumped: o.Clock.Jumped, Fatal: o.Fatal, Log: o.Log})
+	if err != nil {
+		return nil, fmt.Errorf("opening the data: %w", err)
+	}
+	p := &Provider{Store: st, Units: m.units, config: c, clock: o.Clock, log: o.Log}
+	if err := errors.Join(p.refuseOldClock(ctx), p.serviceMailboxes(ctx), p.wire(m), p.listen()); err != nil {
+		return nil, errors.Join(err, p.Close())
+	}
+	return p, nil
+}
+
+// refuseOldClock: an instant before one that was certified must never be issued (design.md 9).
+func (p *Provider) refuseOldClock(ctx context.Context) error {
+	newest, err := p.Store.Newest(ctx)
+	if err != nil {
+		return err
+	}
+	if now := p.clock.Now(); newest.After(now.Add(time.Second)) {
+		return fmt.Errorf("the newest fact in %s is of %s, but the clock says %s: set the clock, or name the sandbox's clock_file", p.Store.Dir(), newest.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+	}
+	return nil
+}
+
+// serviceMailboxes makes the units' service mailboxes; they have no password until one is set.
+func (p *Provider) serviceMailboxes(ctx context.Context) error {
+	for _, u := range p.Units {
+		_, err := p.Store.Mailbox(ctx, u.Service)
+		if errors.Is(err, store.ErrNotFound) {
+			_, err = p.Store.AddMailbox(ctx, u.Service, true, "")
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *Provider) wire(m *material) error {
+	if err := p.wireDirectory(m); err != nil {
+		return err
+	}
+	p.wirePoints(m)
+	return p.wireServers(m)
+}
+
+// directoryCopy is the last good copy of the providers' directory, in the data directory.
+const directoryCopy = "directory.ldif.p7m"
+
+func (p *Provider) wireDirectory(m *material) error {
+	path := filepath.Join(p.Store.Dir(), directoryCopy)
+	var err error
+	p.keeper, err = directory.NewKeeper(directory.KeeperConfig{
+		Signer: m.directorySigner, Fetch: directory.HTTPSFetch(p.config.Directory.URL, m.directoryTLS),
+		Load: func() ([]byte, error) { return os.ReadFile(path) }, Save: func(b []byte) error { return store.WriteFile(path, b) },
+		Now: p.clock.Now, Jumped: p.clock.Jumped, Every: time.Duration(p.config.Directory.Refresh), Log: p.log,
+	})
+	return err
+}
+
+func (p *Provider) wirePoints(m *material) {
+	c, cores := p.config, runtime.GOMAXPROCS(0)
+	// One bound for both: what is between its instant and its commit must not wait in a queue for a core.
+	signing := make(chan struct{}, 4*cores)
+	p.access = &access.Point{
+		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Hostname: c.Provider.Hostname,
+		Limits: pec.Limits{Recipients: c.Limits.Recipients, Product: c.Limits.Product}, Reserve: c.Limits.Reserve, Signing: signing, Log: p.log,
+	}
+	p.incoming = &incoming.Point{
+		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
+		Hostname: c.Provider.Hostname, Signing: signing, Log: p.log,
+	}
+	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 4 * cores, Log: p.log}
+	t := time.Duration(c.Relay.Timeout)
+	p.dispatch = &dispatch.Point{
+		Store: p.Store, Directory: p.keeper.Current, Parallel: 8 * cores, Unit: string(p.Units[0].Address), Log: p.log, Routes: p.routes(m),
+		Pool: dispatch.NewPool(dispatch.PoolConfig{
+			Hello: c.Provider.Hostname, Now: p.clock.Now, Log: p.log,
+			Timeouts: dispatch.Timeouts{Connect: t, Greeting: t, Command: t, Block: t, Final: t},
+		}),
+	}
+}
+
+func (p *Provider) wireServers(m *material) error {
+	c := p.config
+	base := smtpd.Config{
+		Hostname: c.Provider.Hostname, TLS: &tls.Config{Certificates: []tls.Certificate{m.server}, MinVersion: tls.VersionTLS12},
+		MaxSize: c.Limits.Message, MaxRecipients: c.Limits.Recipients, Log: p.log,
+	}
+	mx := base
+	// What another provider accepted must fit, with all that an envelope adds (design.md 5).
+	mx.MaxSize = c.Limits.Message + c.Limits.Message/10 + 2<<20
+	implicit := base
+	implicit.Implicit = true
+	for _, s := range []struct {
+		name, address string
+		config        smtpd.Config
+	}{
+		{"smtp", c.Listen.SMTP, smtpd.Incoming(mx, p.incoming)},
+		{"submission", c.Listen.Submission, smtpd.Submission(base, p.access)},
+		{"submissions", c.Listen.Submissions, smtpd.Submission(implicit, p.access)},
+	} {
+		srv, err := smtpd.New(s.config)
+		if err != nil {
+			return fmt.Errorf("%s: %w", s.name, err)
+		}
+		p.servers = append(p.servers, server{s.name, srv.Serve})
+	}
+	imap, err := imapd.New(imapd.Config{
+		Store: p.Store, TLS: &tls.Config{Certificates: []tls.Certificate{m.server}, MinVersion: tls.VersionTLS12}, MaxAppend: c.Limits.Message, Log: p.log,
+	})
+	p.servers = append(p.servers, server{"imaps", imap.Serve})
+	return err
+}
+
+// listen binds every port and the control socket; a service without an address is not offered.
+func (p *Provider) listen() error {
+	for i, s := range p.config.Listen.services() {
+		var l net.Listener
+		if s.address != "" {
+			var err error
+			if l, err = net.Listen("tcp", s.address); err != nil {
+				return p.config.fault("listen."+s.name, "the port cannot be opened: %v. Stop what uses it, or choose another one", err)
+			}
+		}
+		p.listeners = append(p.listeners, l)
+		if i >= len(p.servers) {
+			return fmt.Errorf("no server for %s", s.name)
+		}
+	}
+	var err error
+	p.control, err = listenControl(p.Store.Dir())
+	return err
+}
+
+// Refresh gets the providers' directory now.
+func (p *Provider) Refresh(ctx context.Context) error { return p.keeper.Refresh(ctx) }
+
+// Directory is the snapshot in force.
+func (p *Provider) Directory() *directory.Directory { return p.keeper.Current() }
+
+// Run serves until the context ends, and returns when everything has stopped. It returns nil after an orderly stop.
+func (p *Provider) Run(ctx context.Context) error {
+	if p.config.Sandbox {
+		p.log.Warn("this is a sandbox: its clock and certificates are for tests", "clock_offset", p.clock.Offset())
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	for i, l := range p.listeners {
+		if l != nil {
+			g.Go(func() error { return p.servers[i].serve(ctx, l) })
+		}
+	}
+	for _, work := range []func(context.Context) error{
+		p.keeper.Run, p.access.Work, p.incoming.Work, p.delivery.Work, p.dispatch.Work, p.housekeeping, p.serveControl,
+	} {
+		g.Go(func() error { return work(ctx) })
+	}
+	p.log.Info("the provider is running", "name", p.config.Provider.Name, "data", p.Store.Dir())
+	err := g.Wait()
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// housekeeping empties the service mailboxes of what is old, once an hour of the law's clock.
+func (p *Provider) housekeeping(ctx context.Context) error {
+	for {
+		keep := time.Duration(p.config.Limits.ServiceMailbox) * 24 * time.Hour
+		if err := p.Store.PruneService(ctx, keep); err != nil {
+			p.log.Error("the service mailboxes could not be emptied", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-p.clock.Jumped():
+		case <-time.After(time.Hour):
+		}
+	}
+}
+
+// Close gives back the ports and the data directory. Run must have returned.
+func (p *Provider) Close() error {
+	var errs []error
+	for _, l := range p.listeners {
+		if l != nil {
+			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+				errs = append(errs, err)
+			}
+		}
+	}
+	if p.control != nil {
+		if err := p.control.Close(); !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	if p.dispatch != nil {
+		p.dispatch.Pool.Close()
+	}
+	return errors.Join(append(errs, p.Store.Close())...)
+}

@@ -1,0 +1,173 @@
+package provider
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+// validate finds what can be told wrong without opening anything but the files that are named: all the faults at once.
+func (c *Config) validate() error {
+	var faults []error
+	add := func(err error) {
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	add(c.required("provider.name", c.Provider.Name, "the provider's name as in the directory"))
+	add(c.required("provider.hostname", c.Provider.Hostname, "the name of this machine in SMTP"))
+	if len(c.Units) == 0 {
+		add(c.fault("units", "there is none: add a [[units]] table with the signing address, domains and keys"))
+	}
+	for i, u := range c.Units {
+		faults = append(faults, c.validateUnit(fmt.Sprintf("units.%d", i), u)...)
+	}
+	faults = append(faults, c.validateListen()...)
+	add(c.existing("tls.certificate_file", c.TLS.CertificateFile))
+	add(c.existing("tls.key_file", c.TLS.KeyFile))
+	faults = append(faults, c.validateDirectory()...)
+	faults = append(faults, c.validateRelay()...)
+	faults = append(faults, c.validateLimits()...)
+	if c.ClockFile != "" && !c.Sandbox {
+		add(c.fault("clock_file", "a clock file is honoured only with sandbox = true: remove it"))
+	}
+	if strings.Trim(c.Provider.Node, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789") != "" {
+		add(c.fault("provider.node", "%q has other characters than letters and digits", c.Provider.Node))
+	}
+	return errors.Join(faults...)
+}
+
+func (c *Config) validateUnit(key string, u UnitConfig) []error {
+	var faults []error
+	add := func(err error) {
+		if err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for name, value := range map[string]string{"signing_address": u.SigningAddress, "service_mailbox": u.ServiceMailbox} {
+		if _, err := pec.ParseAddress(value); err != nil {
+			add(c.fault(key+"."+name, "%q is no address: %v", value, err))
+		}
+	}
+	if len(u.Domains) == 0 {
+		add(c.fault(key+".domains", "there is none: name the domains of its mailboxes, that of the service mailbox among them"))
+	}
+	for _, d := range u.Domains {
+		if _, err := pec.ParseAddress("x@" + d); err != nil {
+			add(c.fault(key+".domains", "%q is no domain: %v", d, err))
+		}
+	}
+	if service := pec.Address(u.ServiceMailbox).Domain(); service != "" && !slices.ContainsFunc(u.Domains, func(d string) bool { return strings.EqualFold(d, service) }) {
+		add(c.fault(key+".service_mailbox", "its domain %s is not in domains: add it there", service))
+	}
+	if len(u.Keys) == 0 {
+		add(c.fault(key+".keys", "there is none: name a certificate_file and a key_file"))
+	}
+	for j, k := range u.Keys {
+		add(c.existing(fmt.Sprintf("%s.keys.%d.certificate_file", key, j), k.CertificateFile))
+		add(c.existing(fmt.Sprintf("%s.keys.%d.key_file", key, j), k.KeyFile))
+	}
+	return faults
+}
+
+func (c *Config) validateListen() []error {
+	var faults []error
+	used := map[string]string{}
+	for _, s := range c.Listen.services() {
+		if s.address == "" {
+			continue
+		}
+		host, port, err := net.SplitHostPort(s.address)
+		if n, nerr := strconv.Atoi(port); err != nil || nerr != nil || n < 0 || n > 65535 {
+			faults = append(faults, c.fault("listen."+s.name, "%q is no address such as \"127.0.0.1:25\"", s.address))
+			continue
+		}
+		if other := used[s.address]; other != "" && port != "0" {
+			faults = append(faults, c.fault("listen."+s.name, "%s is taken by listen.%s: choose another port", net.JoinHostPort(host, port), other))
+		}
+		used[s.address] = s.name
+	}
+	if len(used) == 0 {
+		faults = append(faults, c.fault("listen", "no service is named: give smtp, submissions and imaps an address"))
+	}
+	return faults
+}
+
+// service is one way in.
+type service struct{ name, address string }
+
+func (l ListenConfig) services() []service {
+	return []service{{"smtp", l.SMTP}, {"submission", l.Submission}, {"submissions", l.Submissions}, {"imaps", l.IMAPS}}
+}
+
+func (c *Config) validateDirectory() []error {
+	var faults []error
+	d := c.Directory
+	if !strings.HasPrefix(d.URL, "https://") {
+		faults = append(faults, c.fault("directory.url", "%q is no https address: name where the signed directory (.ldif.p7m) is", d.URL))
+	}
+	for _, f := range []service{
+		{"ca_file", d.CAFile}, {"client_certificate_file", d.CertificateFile}, {"client_key_file", d.KeyFile},
+		{"signer_file", d.SignerFile}, {"signing_roots_file", d.RootsFile},
+	} {
+		if err := c.existing("directory."+f.name, f.address); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return faults
+}
+
+func (c *Config) validateRelay() []error {
+	var faults []error
+	if c.Relay.RootsFile != "" {
+		if err := c.existing("relay.roots_file", c.Relay.RootsFile); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	for i, r := range c.Relay.Routes {
+		if _, _, err := net.SplitHostPort(r.Address); err != nil || r.Domain == "" {
+			faults = append(faults, c.fault(fmt.Sprintf("relay.routes.%d", i), "a route has a domain and an address such as \"mx.example:25\""))
+		}
+	}
+	return faults
+}
+
+// validateLimits: what the law always asks for must pass (norms.md 10, 11; design.md 5).
+func (c *Config) validateLimits() []error {
+	var faults []error
+	l := c.Limits
+	if l.Recipients < 50 {
+		faults = append(faults, c.fault("limits.recipients", "%d is less than the 50 recipients that must always be accepted", l.Recipients))
+	}
+	if l.Product < 30_000_000 || l.Message < 30_000_000 {
+		faults = append(faults, c.fault("limits", "product and message must be at least 30000000 octets, which must always be accepted"))
+	}
+	if l.ServiceMailbox < 1 || l.Reserve < 0 {
+		faults = append(faults, c.fault("limits", "service_mailbox_days and disk_reserve must be positive"))
+	}
+	return faults
+}
+
+func (c *Config) required(key, value, meaning string) error {
+	if value == "" {
+		return c.fault(key, "it is missing: %s", meaning)
+	}
+	return nil
+}
+
+func (c *Config) existing(key, path string) error {
+	if path == "" {
+		return c.fault(key, "it is missing: name a PEM file")
+	}
+	f, err := os.Open(c.Path(path))
+	if err != nil {
+		return c.fault(key, "the file cannot be read: %v", err)
+	}
+	return f.Close()
+}

@@ -1,0 +1,37 @@
+package sandbox
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Greeting is what a person reads once the sandbox answers: where things are, and a first step to paste.
+func (s *Sandbox) Greeting() string {
+	c := s.Contract()
+	var b strings.Builder
+	fmt.Fprintf(&b, "\nThe sandbox is ready. Nothing in it has legal value. Every password is %q.\n\n", Password)
+	fmt.Fprintf(&b, "  Control page   %s\n  Description    %s\n", c.ControlURL, s.path(contractName))
+	for _, p := range c.Providers {
+		fmt.Fprintf(&b, "\n  %s: submission (TLS) %s, IMAP (TLS) %s, SMTP %s\n", p.Name, p.Submissions, p.IMAPS, p.SMTP)
+		for i, m := range p.Mailboxes {
+			if i == 3 {
+				fmt.Fprintf(&b, "    and %d more\n", len(p.Mailboxes)-3)
+				break
+			}
+			fmt.Fprintf(&b, "    %s\n", m.Address)
+		}
+	}
+	from, to := c.Providers[0], c.Providers[1]
+	ca := s.path(caName)
+	fmt.Fprintf(&b, `
+First step, in another terminal: send a certified message, then read its acceptance and delivery receipts.
+
+  printf 'From: %[1]s\nTo: %[2]s\nSubject: Prova\nMessage-ID: <prova-1@esempio.test>\n\nCiao!\n' |
+    curl --cacert %[3]s --crlf -T - -u %[1]s:%[4]s smtps://%[5]s --mail-from %[1]s --mail-rcpt %[2]s
+  curl --cacert %[3]s -u %[1]s:%[4]s 'imaps://%[6]s/INBOX;UID=1'
+  curl --cacert %[3]s -u %[1]s:%[4]s 'imaps://%[6]s/INBOX;UID=2'
+
+Stop with Ctrl-C; everything is still there at the next start.
+`, from.Mailboxes[0].Address, to.Mailboxes[0].Address, ca, Password, from.Submissions, from.IMAPS)
+	return b.String()
+}

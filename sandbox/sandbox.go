@@ -1,0 +1,235 @@
+package sandbox
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/ceralacca/ceralacca/authority"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/provider"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// Options say where and how a sandbox runs.
+type Options struct {
+	Dir       string
+	Fresh     bool
+	BasePort  int // 0: free ports
+	Mailboxes int // a provider
+	Host      string
+	Log       *slog.Logger
+	Fatal     func(error)
+}
+
+// Password opens every mailbox of a sandbox.
+const Password = "ceralacca"
+
+// Sandbox is a running sandbox.
+type Sandbox struct {
+	o         Options
+	lock      *os.File
+	material  *material
+	plan      *plan
+	clock     *provider.Clock
+	control   net.Listener
+	authority net.Listener
+	publisher *authority.Publisher
+	outside   *outside
+	running   []*member
+}
+
+// member is one provider of the sandbox.
+type member struct {
+	*provider.Provider
+	plan *providerPlan
+}
+
+// Open takes the directory, makes what is missing in a new one, and binds every port. After an error nothing is held, and
+// nothing that was there is changed.
+func Open(ctx context.Context, o Options) (*Sandbox, error) {
+	s := &Sandbox{o: o}
+	if err := s.open(ctx); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	return s, nil
+}
+
+func (s *Sandbox) open(ctx context.Context) error {
+	if err := s.take(); err != nil {
+		return err
+	}
+	var err error
+	if s.plan, err = newPlan(s.o); err != nil {
+		return err
+	}
+	if s.control, err = listen(s.plan.control, "the control page"); err != nil {
+		return err
+	}
+	if s.authority, err = listen(s.plan.authority, "the authority"); err != nil {
+		return err
+	}
+	if err := s.plan.probe(); err != nil {
+		return err
+	}
+	offset, err := provider.ReadOffset(s.path(clockName))
+	if err != nil {
+		return err
+	}
+	s.clock = provider.NewClock(offset)
+	if s.material, err = prepare(s.o.Dir, s.plan, s.clock.Now()); err != nil {
+		return err
+	}
+	if s.publisher, err = s.material.publisher(s.plan, s.clock.Now); err != nil {
+		return err
+	}
+	if s.outside, err = openOutside(ctx, s); err != nil {
+		return err
+	}
+	return s.openProviders(ctx)
+}
+
+// take refuses a foreign directory, takes the lock, and empties the directory if that was asked for.
+func (s *Sandbox) take() error {
+	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
+		return fmt.Errorf("the directory cannot be made: %w. Name another one with --dir", err)
+	}
+	if err := refuseForeign(s.o.Dir); err != nil {
+		return err
+	}
+	lock, err := store.LockFile(s.path(lockName))
+	if errors.Is(err, store.ErrLocked) {
+		return fmt.Errorf("another sandbox runs in %s: stop it, or name another directory with --dir", s.o.Dir)
+	}
+	if err != nil {
+		return fmt.Errorf("the directory cannot be written: %w. Name another one with --dir", err)
+	}
+	s.lock = lock
+	if s.o.Fresh {
+		if err := empty(s.o.Dir); err != nil {
+			return err
+		}
+	}
+	if err := os.Remove(s.path(contractName)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("the old %s cannot be removed: %w", contractName, err)
+	}
+	return nil
+}
+
+func (s *Sandbox) path(name string) string { return filepath.Join(s.o.Dir, name) }
+
+func listen(address, what string) (net.Listener, error) {
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("the port of %s cannot be opened: %w. Stop what uses it, or choose others with --base-port", what, err)
+	}
+	return l, nil
+}
+
+func (s *Sandbox) openProviders(ctx context.Context) error {
+	for _, pp := range s.plan.providers {
+		c, err := provider.LoadConfig(s.path(pp.config))
+		if err != nil {
+			return err
+		}
+		p, err := provider.Open(ctx, c, provider.Options{Clock: s.clock, Log: s.o.Log.With("provider", pp.short), Fatal: s.o.Fatal})
+		if err != nil {
+			return err
+		}
+		s.running = append(s.running, &member{p, pp})
+		if err := addMailboxes(ctx, p.Store, pp); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// addMailboxes makes the mailboxes that are not there yet, and gives the service mailbox its password.
+func addMailboxes(ctx context.Context, st *store.Store, pp *providerPlan) error {
+	for _, address := range pp.mailboxes {
+		_, err := st.Mailbox(ctx, pec.Address(address))
+		if errors.Is(err, store.ErrNotFound) {
+			_, err = st.AddMailbox(ctx, pec.Address(address), false, Password)
+		}
+		if err != nil {
+			return fmt.Errorf("making %s: %w", address, err)
+		}
+	}
+	_, err := st.Authenticate(ctx, pp.service, Password)
+	if errors.Is(err, store.ErrLogin) {
+		err = st.SetPassword(ctx, pec.Address(pp.service), Password)
+	}
+	return err
+}
+
+// Run serves until the context ends. ready is called once everything answers, after sandbox.json is there.
+func (s *Sandbox) Run(ctx context.Context, ready func()) error {
+	g, ctx := errgroup.WithContext(ctx)
+	directory := &http.Server{Handler: s.publisher, TLSConfig: s.material.authorityTLS(s.clock.Now), ReadHeaderTimeout: time.Minute, ErrorLog: slog.NewLogLogger(s.o.Log.Handler(), slog.LevelDebug)}
+	page := &http.Server{Handler: s.handler(), ReadHeaderTimeout: time.Minute}
+	serve := func(h *http.Server, run func() error) {
+		stop := context.AfterFunc(ctx, func() { h.Close() })
+		g.Go(func() error {
+			defer stop()
+			if err := run(); !errors.Is(err, http.ErrServerClosed) {
+				return err
+			}
+			return nil
+		})
+	}
+	serve(directory, func() error { return directory.ServeTLS(s.authority, "", "") })
+	serve(page, func() error { return page.Serve(s.control) })
+	g.Go(func() error { return s.outside.run(ctx) })
+	for _, m := range s.running {
+		if err := m.Refresh(ctx); err != nil {
+			s.o.Log.Error("the directory could not be fetched", "provider", m.plan.short, "error", err)
+		}
+		g.Go(func() error { return m.Run(ctx) })
+	}
+	g.Go(func() error {
+		if err := s.writeContract(); err != nil {
+			return err
+		}
+		ready()
+		<-ctx.Done()
+		return nil
+	})
+	err := errors.Join(g.Wait(), os.Remove(s.path(contractName)))
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// Close gives back everything. Run must have returned.
+func (s *Sandbox) Close() error {
+	var errs []error
+	for _, m := range s.running {
+		errs = append(errs, m.Close())
+	}
+	if s.outside != nil {
+		errs = append(errs, s.outside.close())
+	}
+	for _, c := range []io.Closer{s.control, s.authority, s.lock} {
+		switch c := c.(type) {
+		case net.Listener:
+			if c != nil {
+				c.Close() // closed already by its server after a run
+			}
+		case *os.File:
+			if c != nil {
+				errs = append(errs, c.Close())
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
