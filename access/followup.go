@@ -28,12 +28,27 @@ func (p *Point) FollowUp(ctx context.Context, t store.Task) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range data.Recipients {
-		if r.Address.Key() == pec.Address(t.Target).Key() && r.Type == pec.Certified {
-			return p.nonDelivery(ctx, t, e, data, unit, reply)
+	state, err := p.state(ctx, t)
+	switch {
+	case err != nil:
+		return err
+	case state == "":
+		return p.report(ctx, t, e, data, unit, reply)
+	case state == store.StatePending:
+		return p.nonDelivery(ctx, t, e, data, unit, reply)
+	}
+	return p.Store.Done(ctx, t) // a receipt came first: the recipient's outcome is known
+}
+
+// state is what tracking knows of the task's recipient; external recipients have none.
+func (p *Point) state(ctx context.Context, t store.Task) (string, error) {
+	tracking, err := p.Store.Tracking(ctx, t.Provider, t.PEC)
+	for _, x := range tracking {
+		if x.Recipient.Key() == pec.Address(t.Target).Key() {
+			return x.State, nil
 		}
 	}
-	return p.report(ctx, t, e, data, unit, reply)
+	return "", err
 }
 
 // nonDelivery issues errore-consegna to our own sender for a certified recipient whose provider refused the envelope

@@ -38,8 +38,8 @@ func (p *Point) Deliver(ctx context.Context, t store.Task) error {
 		return err
 	}
 	switch certified := m.Kind == string(pec.Transport); {
-	case certified && (missing || !box.Enabled):
-		return p.refuse(ctx, t, missing)
+	case certified && (missing || !box.Enabled || box.Service): // the service mailbox is no holder's (norms.md 144)
+		return p.refuse(ctx, t, missing || box.Service)
 	case certified:
 		return p.certified(ctx, t, m, box)
 	case missing:

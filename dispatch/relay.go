@@ -73,8 +73,11 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 			}
 		}
 	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil:
 		return ctx.Err()
+	case len(r.results) == 0:
+		return p.Store.Done(ctx, t) // receipts came first and cancelled what was left
 	}
 	return r.commit(ctx)
 }
