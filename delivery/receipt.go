@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -33,6 +34,8 @@ func (p *Point) subject(ctx context.Context, t store.Task) (*subject, error) {
 	}
 	s.unit = unit
 	s.data.At, s.data.DeliveredTo = s.at.At, pec.Address(t.Target)
+	// What an envelope may lack or have besides is borne; a receipt of ours is strict.
+	s.data.ReceiptType, s.data.TakenFor, s.data.Detail = pec.ParseReceiptType(string(s.data.ReceiptType)), nil, ""
 	return s, nil
 }
 
@@ -68,7 +71,7 @@ func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, bo
 func (p *Point) deliveryReceipt(ctx context.Context, s *subject) (*issuance.Issued, store.Span, error) {
 	s.data.Kind, s.data.Reason = pec.Delivered, pec.ReasonNone
 	c := pec.Composition{Data: s.data, MessageID: s.unit.NewID(s.at.At), To: s.Sender}
-	if s.data.ReceiptType == pec.Concise || !pec.Role(s.Header, s.data.DeliveredTo) {
+	if s.data.ReceiptType == pec.Concise || !pec.Role(s.Header, s.data.DeliveredTo) || !s.enclosable() {
 		issued, err := s.unit.Issue(c, nil)
 		return issued, store.Span{}, err
 	}
@@ -79,6 +82,14 @@ func (p *Point) deliveryReceipt(ctx context.Context, s *subject) (*issuance.Issu
 	c.Original, c.EightBit = s.Header, s.EightBit
 	issued, err := s.unit.Issue(c, body.Reader())
 	return issued, s.Body, errors.Join(err, body.Close())
+}
+
+// enclosable tells whether a receipt can bear the original: a peer may have let one through whose header is none, or has
+// two identifiers. What cannot be enclosed was delivered all the same, and the concise receipt says so.
+func (s *subject) enclosable() bool {
+	h, err := pec.ParseHeader(s.Header)
+	ids := h.Values("Message-ID")
+	return err == nil && len(ids) == 1 && ids[0] == s.PEC.Bracketed() && bytes.HasSuffix(s.Header, []byte("\r\n\r\n"))
 }
 
 // relay sends a receipt to the original sender, by its reverse path (RFC 6109 2.1; norms.md 80).

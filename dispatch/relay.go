@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -74,13 +75,15 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 		}
 	}
 	switch {
-	case ctx.Err() != nil:
-		return ctx.Err()
+	case ctx.Err() != nil && !slices.ContainsFunc(r.results, settled):
+		return ctx.Err() // a stop is no attempt; but what the peer took or refused is kept, so that it is not sent twice
 	case len(r.results) == 0:
 		return p.Store.Done(ctx, t) // receipts came first and cancelled what was left
 	}
 	return r.commit(ctx)
 }
+
+func settled(x store.Relay) bool { return x.State != store.RelayPending }
 
 // group is the recipients that one SMTP transaction can serve.
 type group struct {

@@ -115,7 +115,7 @@ func (r *addressReader) add() {
 	if route := strings.LastIndexByte(spec, ':'); route >= 0 && spec[0] == '@' {
 		spec = spec[route+1:]
 	}
-	a := imap.Address{Name: name, Mailbox: spec, Host: missingHost}
+	a := imap.Address{Name: name, Mailbox: printable(spec), Host: missingHost}
 	if at := strings.LastIndexByte(spec, '@'); at >= 0 {
 		a.Mailbox, a.Host = printable(spec[:at]), printable(spec[at+1:])
 	}

@@ -28,7 +28,7 @@ func (s *session) append(name string, r imap.LiteralReader, options *imap.Append
 	if err != nil {
 		return nil, err
 	}
-	folder, err := s.target(name)
+	folder, err := s.target(name, 1)
 	if err != nil {
 		return nil, err
 	}

@@ -36,6 +36,7 @@ const (
 	defaultPerHost     = 100
 	defaultGrace       = 10 * time.Second
 	failureDelay       = time.Second
+	maxPerMailbox      = 20 // sessions, each of which may hold the view of a folder
 )
 
 // Server serves IMAP on any number of listeners, which share its limits.
@@ -43,9 +44,10 @@ type Server struct {
 	config Config
 	delay  time.Duration // a failed log-in is answered no sooner than this after it came
 
-	mu      sync.Mutex // guards the counts of open connections
-	total   int
-	perHost map[string]int
+	mu         sync.Mutex // guards the counts of open connections
+	total      int
+	perHost    map[string]int
+	perMailbox map[store.ID]int
 }
 
 // New checks the configuration.
@@ -53,7 +55,9 @@ func New(config Config) (*Server, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("imapd: %w", err)
 	}
-	return &Server{config: config.withDefaults(), delay: failureDelay, perHost: make(map[string]int)}, nil
+	return &Server{
+		config: config.withDefaults(), delay: failureDelay, perHost: make(map[string]int), perMailbox: make(map[store.ID]int),
+	}, nil
 }
 
 func (c Config) check() error {

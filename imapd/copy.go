@@ -39,7 +39,7 @@ func (s *session) copyTo(v *view, set imap.NumSet, dest string, move bool) (*ima
 	if err != nil {
 		return nil, nil, err
 	}
-	folder, err := s.target(dest)
+	folder, err := s.target(dest, len(indexes))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -50,11 +50,17 @@ func (s *session) copyTo(v *view, set imap.NumSet, dest string, move bool) (*ima
 	return &imap.CopyData{UIDValidity: folder.UIDValidity, SourceUIDs: uidSet(source), DestUIDs: uidSet(copies)}, source, nil
 }
 
-// target finds the folder that messages are to go to, or tells the client to make it.
-func (s *session) target(name string) (store.Folder, error) {
+// maxMessages bounds what a client puts into one folder, for each session that opens it holds a view of it (attacks.md 27).
+const maxMessages = 200_000
+
+// target finds the folder that n messages are to go to, or tells the client to make it.
+func (s *session) target(name string, n int) (store.Folder, error) {
 	folder, err := s.store.Folder(s.ctx, s.mailbox.ID, name)
-	if errors.Is(err, store.ErrNotFound) {
+	switch {
+	case errors.Is(err, store.ErrNotFound):
 		return folder, no(imap.ResponseCodeTryCreate, "There is no such mailbox")
+	case err == nil && int(folder.Messages)+n > maxMessages:
+		return folder, no(imap.ResponseCodeLimit, "The mailbox has too many messages")
 	}
 	return folder, err
 }

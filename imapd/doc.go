@@ -13,7 +13,7 @@
 //     countable, and readable, until an EXPUNGE is sent, which never happens during FETCH, STORE or SEARCH.
 //   - What a client sends is bounded: commands 50 KB, literals 4 KB and 64 KB a command, APPEND by Config.MaxAppend and
 //     streamed into the store's spool, keywords by number and length, search keys by number and depth, folders by number,
-//     depth and length of name (attacks.md 27). A literal that the library would refuse without reading it ends the
+//     depth, length of name and messages, a mailbox's sessions by number (attacks.md 27). A literal that the library would refuse without reading it ends the
 //     connection, so that its octets are never taken for commands (literals.go).
 //   - A failed log-in is answered no sooner than a second after it came, whatever was wrong with it; the third ends the
 //     connection (attacks.md 9). Before log-in a connection lives two minutes, and each wait for a client is bounded.
@@ -23,7 +23,8 @@
 // are damaged is passed over, the others are served, and the command ends with NO. If octets turn out unreadable when a part of
 // them is on the wire already, the connection is cut: a literal cannot be taken back.
 //
-// Nothing is on disk but what the store keeps. \Recent is not tracked: no message has it (RFC 9051 drops it).
+// Nothing is on disk but what the store keeps. \Recent is not tracked: no message has it (RFC 9051 drops it). The date that an
+// APPEND gives is not kept: INTERNALDATE is when the message was stored, in Italian legal time.
 // A view of the selected folder, its entries without their octets, is in memory for each session: about 0.6 KB a message.
 //
 // Spoken: SASL-IR, LITERAL-, UNSELECT, ENABLE, IDLE, UTF8=ACCEPT, NAMESPACE, UIDPLUS, ESEARCH, SEARCHRES, LIST-EXTENDED,

@@ -40,10 +40,11 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *ima
 	})
 }
 
-// isFatal tells an error that ends a FETCH from one that is a message's own.
+// isFatal tells an error that ends a command from one that is a message's own.
 func isFatal(err error) bool {
 	var damaged *store.DamageError
-	return err != nil && (errors.Is(err, errCut) || !errors.As(err, &damaged))
+	own := errors.Is(err, errUnreadable) || errors.As(err, &damaged)
+	return err != nil && (errors.Is(err, errCut) || !own)
 }
 
 func (s *session) fetchPart(w *imapserver.FetchWriter, v *view, indexes []int, options *imap.FetchOptions) error {
@@ -97,8 +98,8 @@ func (f fetchItems) needsOctets() bool {
 	return f.Envelope || f.BodyStructure != nil || len(f.BodySection)+len(f.BinarySection)+len(f.BinarySectionSize) > 0
 }
 
-// fetchOne answers for one message. All that can fail comes before the first octet of the answer, apart from the reading of
-// what is streamed.
+// fetchOne answers for one message. What can fail comes before the first octet of the answer, apart from the reading of what
+// is streamed.
 func (s *session) fetchOne(w *imapserver.FetchWriter, v *view, index int, items fetchItems) error {
 	e := v.entries[index]
 	var answers []func(*imapserver.FetchResponseWriter) error
@@ -178,11 +179,11 @@ func (m *message) described(options *imap.FetchOptions) (answers []func(*imapser
 
 func (m *message) sections(options *imap.FetchOptions) (answers []func(*imapserver.FetchResponseWriter) error, err error) {
 	for _, item := range options.BodySection {
-		p, err := m.section(item)
-		if err != nil {
-			return nil, err
-		}
 		answers = append(answers, func(w *imapserver.FetchResponseWriter) error {
+			p, err := m.section(item) // now, because chosen fields are in memory
+			if err != nil {
+				return err
+			}
 			return stream(w.WriteBodySection(item, p.size), p)
 		})
 	}

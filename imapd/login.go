@@ -35,11 +35,7 @@ func (s *session) login(username, password string) error {
 	defer cancel()
 	mailbox, err := s.store.Authenticate(ctx, username, password)
 	if err == nil {
-		s.log = s.log.With("account", string(mailbox.Address))
-		s.log.Info("imapd: log-in")
-		s.mailbox, s.checked = mailbox, time.Now()
-		s.conn.welcome()
-		return nil
+		return s.enter(mailbox)
 	}
 	if !errors.Is(err, store.ErrLogin) {
 		return err
@@ -50,6 +46,18 @@ func (s *session) login(username, password string) error {
 		s.conn.dismiss("too many failed log-ins")
 	}
 	return imapserver.ErrAuthFailed
+}
+
+func (s *session) enter(mailbox store.Mailbox) error {
+	log := s.log.With("account", string(mailbox.Address))
+	if !s.server.admitTo(mailbox.ID) {
+		log.Warn("imapd: too many sessions of one mailbox")
+		return no(imap.ResponseCodeLimit, "The mailbox is open in too many places")
+	}
+	log.Info("imapd: log-in")
+	s.log, s.mailbox, s.checked = log, mailbox, time.Now()
+	s.conn.welcome()
+	return nil
 }
 
 // AuthenticateMechanisms implements imapserver.SessionSASL.

@@ -2,7 +2,6 @@ package imapd
 
 import (
 	"context"
-	"crypto/tls"
 	"encoding/base64"
 	"log/slog"
 	"strings"
@@ -15,6 +14,7 @@ func initialResponse(identity, user, password string) string {
 }
 
 func TestLogin(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	const refused = "NO [AUTHENTICATIONFAILED]"
 	cases := []struct{ command, want string }{
@@ -46,8 +46,24 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-func TestAuthenticateWithoutInitialResponse(t *testing.T) {
-	c := newHouse(t).dial(t)
+// TestConnections tries several things on one server.
+func TestConnections(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	for name, test := range map[string]func(*testing.T, *house){
+		"AUTHENTICATE without initial response": testAuthenticateWithoutInitialResponse,
+		"the third failure ends":                testThirdFailureEnds,
+		"a stranger must speak IMAP":            testStrangerMustSpeakIMAP,
+		"only IMAP over TLS":                    testOnlyIMAPOverTLS,
+		"literals are not commands":             testLiteralsAreNotCommands,
+		"literals together are bounded":         testLiteralsTogetherAreBounded,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, h) })
+	}
+}
+
+func testAuthenticateWithoutInitialResponse(t *testing.T, h *house) {
+	c := h.dial(t)
 	c.send("a AUTHENTICATE PLAIN\r\n")
 	if got := c.line(); got != "+ " {
 		t.Errorf("challenge %q, want an empty one", got)
@@ -59,8 +75,8 @@ func TestAuthenticateWithoutInitialResponse(t *testing.T) {
 	c.want("AUTHENTICATE PLAIN", "BAD ")
 }
 
-func TestThirdFailureEnds(t *testing.T) { // attacks.md 9
-	c := newHouse(t).dial(t)
+func testThirdFailureEnds(t *testing.T, h *house) { // attacks.md 9
+	c := h.dial(t)
 	for range 2 {
 		c.want("LOGIN "+testUser+" sbagliata", "NO [AUTHENTICATIONFAILED]")
 	}
@@ -73,20 +89,9 @@ func TestThirdFailureEnds(t *testing.T) { // attacks.md 9
 	}
 }
 
-func TestFailureTakesItsTime(t *testing.T) { // attacks.md 9
-	h := newHouse(t)
-	server, err := New(Config{Store: h.store, TLS: &tls.Config{Certificates: []tls.Certificate{testCertificate()}}, MaxAppend: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if server.delay != time.Second {
-		t.Errorf("a failure takes %s", server.delay)
-	}
-}
-
-func TestStrangerMustSpeakIMAP(t *testing.T) { // attacks.md 8
+func testStrangerMustSpeakIMAP(t *testing.T, h *house) { // attacks.md 8
 	for _, text := range []string{"GET / HTTP/1.1\r\n\r\n", "EHLO example.org\r\n\r\n", "\r\n"} {
-		c := newHouse(t).dial(t)
+		c := h.dial(t)
 		c.send(text)
 		for line := c.line(); line != ""; line = c.line() {
 			if !strings.Contains(line, "BYE") && !strings.Contains(line, "BAD") {
@@ -97,6 +102,7 @@ func TestStrangerMustSpeakIMAP(t *testing.T) { // attacks.md 8
 }
 
 func TestClosedMailboxSendsItsReaderAway(t *testing.T) { // attacks.md 9
+	t.Parallel()
 	h := newHouse(t)
 	ctx := context.Background()
 	if err := h.store.SetEnabled(ctx, testUser, false); err != nil {

@@ -3,6 +3,7 @@ package imapd
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 
 	"github.com/ceralacca/ceralacca/pec"
@@ -51,8 +52,10 @@ func (m *message) body(p *pec.Part) *io.SectionReader {
 func (m *message) headerBytes(p *pec.Part) ([]byte, error) {
 	section := m.header(p)
 	b := make([]byte, min(section.Size(), maxHeader))
-	_, err := io.ReadFull(section, b)
-	return b, err
+	if _, err := io.ReadFull(section, b); err != nil {
+		return nil, fmt.Errorf("%w: %w", errUnreadable, err)
+	}
+	return b, nil
 }
 
 // find gives the part with an IMAP number such as 1.2.3 (RFC 9051 6.4.5.1), nil if there is none. A message whose body

@@ -12,7 +12,7 @@ import (
 // errCut: the client is gone, or a part of an answer is on the wire that cannot be completed.
 var errCut = errors.New("the connection cannot be used further")
 
-// errUnreadable: stored octets could not be read when a part of them was on the wire.
+// errUnreadable: the octets of one message cannot be read.
 var errUnreadable = errors.New("stored octets cannot be read")
 
 // no is a refusal whose text the client sees.

@@ -34,6 +34,7 @@ func numbered(message *pec.Part, prefix string, into map[string]*pec.Part) {
 
 // TestEveryOctet: what is served is what was stored, whole and in all its parts (norms.md 94).
 func TestEveryOctet(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	texts := map[uint32]string{}
 	for _, text := range samples() {
@@ -79,6 +80,7 @@ func TestEveryOctet(t *testing.T) {
 }
 
 func TestSections(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.put(t, "INBOX", transport)
 	c := h.login(t, "INBOX")
@@ -124,6 +126,7 @@ func TestSections(t *testing.T) {
 }
 
 func TestUnknownEncoding(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.put(t, "INBOX", crlf("Content-Transfer-Encoding: x-uue\n\nx\n"))
 	h.put(t, "INBOX", crlf("Content-Transfer-Encoding: base64\n\n!!!\n"))
@@ -138,6 +141,7 @@ func TestUnknownEncoding(t *testing.T) {
 
 // TestLead: what delivery put before a message for one recipient is a part of its header and shifts everything else.
 func TestLead(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	ctx := context.Background()
 	h.put(t, "INBOX", transport)
@@ -178,6 +182,7 @@ func TestLead(t *testing.T) {
 }
 
 func TestEnvelopeAndStructure(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	all := samples()
 	names := []string{"transport", "plain", "forwarded", "digest", "multipart without one", "hidden message", "eight bit", "no header"}
@@ -221,6 +226,7 @@ func TestEnvelopeAndStructure(t *testing.T) {
 }
 
 func TestAddresses(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		field string
 		want  []imap.Address
@@ -248,6 +254,7 @@ func TestAddresses(t *testing.T) {
 }
 
 func TestParameters(t *testing.T) {
+	t.Parallel()
 	cases := []struct {
 		value, word string
 		params      map[string]string

@@ -13,6 +13,8 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
+
+	"github.com/ceralacca/ceralacca/store"
 )
 
 // handshakeTime bounds a TLS handshake.
@@ -151,6 +153,25 @@ func (s *Server) admit(addr net.Addr) (release func(), ok bool) {
 			delete(s.perHost, host)
 		}
 	}, true
+}
+
+// admitTo counts a session of a mailbox, unless there are too many.
+func (s *Server) admitTo(mailbox store.ID) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.perMailbox[mailbox] >= maxPerMailbox {
+		return false
+	}
+	s.perMailbox[mailbox]++
+	return true
+}
+
+func (s *Server) leave(mailbox store.ID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.perMailbox[mailbox]--; s.perMailbox[mailbox] == 0 {
+		delete(s.perMailbox, mailbox)
+	}
 }
 
 // hostOf is what MaxPerHost counts: an IPv4 address, an IPv6 /64 network, or whatever else an address is.

@@ -84,6 +84,9 @@ func (s *session) Close() error {
 	s.cancel()
 	s.mu.Lock()
 	s.ended, s.view = true, nil
+	if !s.mailbox.ID.IsZero() {
+		s.server.leave(s.mailbox.ID)
+	}
 	s.mu.Unlock()
 	s.idling.Wait()
 	s.conn.sessionEnded()

@@ -99,6 +99,15 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// take empties the buffer.
+func (l *lockedBuffer) take() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.b.String()
+	l.b.Reset()
+	return text
+}
+
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
 	ctx := context.Background()
@@ -293,6 +302,13 @@ func (c *client) until(tag string) (untagged []string, tagged string) {
 func (c *client) ok(command string) []string {
 	c.t.Helper()
 	return c.want(command, "OK")
+}
+
+// leave logs out and waits until the server is done with the connection.
+func (c *client) leave() {
+	c.t.Helper()
+	_, _ = io.WriteString(c.conn, "bye LOGOUT\r\n") // it may have hung up already
+	_, _ = io.Copy(io.Discard, c.r)
 }
 
 // want is do for a command whose tagged answer has to begin so.

@@ -37,16 +37,20 @@ func (s *session) Store(w *imapserver.FetchWriter, set imap.NumSet, flags *imap.
 			return err
 		}
 		return v.writeFlags(w, indexes, func(i int) bool {
-			return !flags.Silent || !slices.Equal(expected[i], v.entries[i].Flags)
+			want, known := expected[i]
+			return !flags.Silent || !known || !slices.Equal(want, v.entries[i].Flags)
 		})
 	})
 }
 
-// expect is what a client thinks that its STORE does, by index: all that a silent one need not be told (RFC 9051 6.4.6).
+// expect is what a client thinks that its STORE does, by index: what a silent one need not be told (RFC 9051 6.4.6). Where
+// others changed the flags and it does not know yet, nothing is expected.
 func (v *view) expect(indexes []int, change func([]string) []string) map[int][]string {
 	expected := make(map[int][]string, len(indexes))
 	for _, i := range indexes {
-		expected[i] = change(v.entries[i].Flags)
+		if !v.changed[v.entries[i].UID] {
+			expected[i] = change(v.entries[i].Flags)
+		}
 	}
 	return expected
 }

@@ -7,6 +7,7 @@ import (
 )
 
 func TestSelect(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	h.put(t, "INBOX", "a: b\r\n\r\n", `\Seen`)
 	h.put(t, "INBOX", "a: b\r\n\r\n", "Lavoro", `\Flagged`)
@@ -39,6 +40,7 @@ func TestSelect(t *testing.T) {
 }
 
 func TestFlags(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for range 3 {
 		h.put(t, "INBOX", "a: b\r\n\r\nc\r\n")
@@ -75,6 +77,7 @@ func TestFlags(t *testing.T) {
 }
 
 func TestExpunge(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for range 6 {
 		h.put(t, "INBOX", "a: b\r\n\r\nc\r\n")
@@ -92,6 +95,7 @@ func TestExpunge(t *testing.T) {
 }
 
 func TestAppend(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t, func(c *Config) { c.MaxAppend = 1 << 20 })
 	c := h.login(t)
 	validity := h.folder(t, "Inviata").UIDValidity
@@ -127,6 +131,7 @@ func TestAppend(t *testing.T) {
 }
 
 func TestCopyAndMove(t *testing.T) {
+	t.Parallel()
 	h := newHouse(t)
 	for i := range 4 {
 		h.put(t, "INBOX", fmt.Sprintf("a: %d\r\n\r\n", i), "Lavoro")

@@ -1,6 +1,7 @@
 package incoming
 
 import (
+	"bytes"
 	"context"
 	"time"
 
@@ -51,6 +52,9 @@ func (p *Point) checkTransport(g *genuine) error {
 		listed[r.Address.Key()] = true
 	}
 	for _, r := range g.recipients {
+		if _, ours := p.Units.ByDomain(r.Domain()); !ours {
+			return failed(checkFormal, "%s takes no certified mail", r)
+		}
 		if !listed[r.Key()] {
 			return failed(checkFormal, "the recipient %s is not in the certification data", r)
 		}
@@ -95,12 +99,17 @@ func (p *Point) charge(ctx context.Context, g *genuine, to []pec.Address) (store
 	return c, nil
 }
 
-// arrived prepares the stored envelope; if it came before for other recipients, the stored one is used.
+// arrived prepares the stored envelope; if it came before for other recipients, the stored one is used. With other octets it
+// is another message: these recipients must not get the one that is stored.
 func (p *Point) arrived(ctx context.Context, g *genuine, c *store.Charge) error {
 	known, err := p.Store.Envelope(ctx, g.signer.Key(), g.Data.ID)
 	if err == nil {
 		c.Envelope = known
-		return nil
+		stored, err := p.Store.Message(ctx, known.Message)
+		if err == nil && !bytes.Equal(stored.Signed, g.digest) {
+			err = failed(checkFormal, "%s came before, for others, with other octets", g.Data.ID)
+		}
+		return err
 	}
 	if !notFound(err) {
 		return err
@@ -127,5 +136,6 @@ func takenEvent(g *genuine, to []pec.Address) pec.Event {
 func (p *Point) takenReceipt(g *genuine, unit *issuance.Unit, c store.Charge) (*issuance.Issued, error) {
 	data := g.Data
 	data.Kind, data.Reason, data.At, data.ReceiptType, data.TakenFor = pec.TakenInCharge, pec.ReasonNone, c.Instant.At, "", c.Recipients
+	data.DeliveredTo, data.Detail = "", "" // an envelope that has them is borne, a receipt of ours is not
 	return unit.Issue(pec.Composition{Data: data, MessageID: unit.NewID(c.Instant.At), To: pec.Address(g.signer.ServiceMailbox)}, nil)
 }

@@ -16,7 +16,7 @@ func (p *Point) hear(ctx context.Context, g *genuine) error {
 	if err != nil {
 		return err
 	}
-	about := g.Data.TakenFor
+	about := distinct(g.Data.TakenFor)
 	if g.Data.Kind != pec.TakenInCharge {
 		about = []pec.Address{g.Data.DeliveredTo}
 	}
@@ -67,20 +67,22 @@ func (p *Point) checkReceipt(ctx context.Context, g *genuine, unit *issuance.Uni
 	if err != nil {
 		return err
 	}
-	states := map[string]string{}
+	known := map[string]store.Tracking{}
 	for _, t := range tracking {
-		states[t.Recipient.Key()] = t.State
+		known[t.Recipient.Key()] = t
 	}
 	for _, r := range about {
 		if entry, ok := g.dir.Domain(r.Domain()); !ok || !entry.Holds(g.cert) {
 			return failed(checkFormal, "%s is not the provider of %s", g.signer.Provider, r)
 		}
-		state, ok := states[r.Key()]
-		if !ok {
+		t, ok := known[r.Key()]
+		switch taken := g.Data.Kind == pec.TakenInCharge; {
+		case !ok:
 			return failed(checkFormal, "%s was no certified recipient of %s", r, g.Data.ID)
-		}
-		if g.Data.Kind != pec.TakenInCharge && state != store.StatePending {
-			return failed(checkFormal, "the outcome for %s is known already: %s", r, state)
+		case taken && !t.TakenAt.IsZero():
+			return failed(checkFormal, "%s was taken in charge already", r)
+		case !taken && t.State != store.StatePending:
+			return failed(checkFormal, "the outcome for %s is known already: %s", r, t.State)
 		}
 	}
 	if len(about) == 0 {

@@ -47,7 +47,8 @@ type genuine struct {
 	dir    *directory.Directory
 }
 
-// judge runs the checks in one snapshot of the directory (norms.md 123) and does what the message's kind asks.
+// judge runs the checks in one snapshot of the directory (norms.md 123) and does what the message's kind asks. What no
+// provider signed and does not look like PEC is ordinary mail, whoever else signed it.
 func (p *Point) judge(ctx context.Context, m *message) error {
 	select {
 	case p.Signing <- struct{}{}:
@@ -64,10 +65,13 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 		}
 	}
 	var f *failure
-	if errors.As(err, &f) {
-		return p.hold(ctx, m, g, f)
+	if !errors.As(err, &f) {
+		return err
 	}
-	return err
+	if f.check != checkFormal && m.task == nil && !p.worthKeeping(ctx, m) {
+		return ErrOrdinary // signed, but by no provider
+	}
+	return p.hold(ctx, m, g, f)
 }
 
 // verify runs the four checks in their order.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/ceralacca/ceralacca/directory"
@@ -43,6 +44,8 @@ var (
 	ErrOrdinary = errors.New("this mailbox takes certified mail only")
 	// ErrNotLocal: the recipient is not ours: 550 5.7.1.
 	ErrNotLocal = errors.New("we are no relay for this recipient")
+	// ErrNoDirectory: the recipient's domain is not in the distributed directory as ours: it takes no mail yet (norms.md 130).
+	ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
 	// ErrNoMailbox: there is no such mailbox: 550 5.1.1. Certified mail is never told so at SMTP.
 	ErrNoMailbox = errors.New("no such mailbox")
 )
@@ -50,10 +53,15 @@ var (
 // Recipient decides on a RCPT (design.md 3). From a path in the directory, or from the null path, every recipient of ours
 // is taken and judged after DATA; others learn whether the mailbox is there and takes their mail.
 func (p *Point) Recipient(ctx context.Context, from, to pec.Address) error {
-	if _, ours := p.Units.ByDomain(to.Domain()); !ours && !p.signingAddress(to) {
+	dir := p.Directory()
+	unit, ours := p.Units.ByDomain(to.Domain())
+	if !ours && !p.signingAddress(to) {
 		return ErrNotLocal
 	}
-	if from == "" || p.Directory().Address(string(from)) {
+	if entry, listed := dir.Domain(to.Domain()); ours && (!listed || entry.Key() != unit.Entry) {
+		return ErrNoDirectory
+	}
+	if from == "" || dir.Address(string(from)) {
 		return nil
 	}
 	if _, err := p.Store.Mailbox(ctx, to); errors.Is(err, store.ErrNotFound) {
@@ -89,7 +97,7 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 		spool.Discard()
 		return fmt.Errorf("taking an arrival: %w", err)
 	}
-	m := &message{from: a.From, recipients: a.Recipients, peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), parts: scan.Finish(), trace: p.received(a)}
+	m := &message{from: a.From, recipients: distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), parts: scan.Finish(), trace: p.received(a)}
 	m.signed, m.noSign = split.Finish()
 	if m.noSign != nil && !p.worthKeeping(ctx, m) {
 		spool.Discard()
@@ -101,6 +109,17 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 	}
 	defer m.content.Release()
 	return p.judge(ctx, m)
+}
+
+// distinct is each address once: a peer may name one twice, or in another case.
+func distinct(as []pec.Address) []pec.Address {
+	var once []pec.Address
+	for _, a := range as {
+		if !slices.ContainsFunc(once, func(b pec.Address) bool { return a.Key() == b.Key() }) {
+			once = append(once, a)
+		}
+	}
+	return once
 }
 
 func keep(part *pec.Part) bool { return pec.KeepForParse(part) || pec.KeepForDSN(part) }

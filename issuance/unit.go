@@ -44,7 +44,7 @@ func NewUnits(units ...*Unit) (Units, error) {
 			return nil, fmt.Errorf("unit %s: the service mailbox must be another address than the signing address", u.Address)
 		}
 		slices.SortFunc(u.Keys, func(a, b Key) int { return a.From.Compare(b.From) })
-		for _, name := range append(slices.Clone(u.Domains), u.Address.Key(), u.Entry) {
+		for _, name := range append(slices.Clone(u.Domains), u.Address.Key(), u.Service.Key(), u.Entry) {
 			if other, taken := seen[name]; taken {
 				return nil, fmt.Errorf("%s belongs to unit %s and to unit %s", name, other, u.Address)
 			}
@@ -86,12 +86,13 @@ func (us Units) Reserved(a pec.Address) bool {
 	return slices.ContainsFunc(us, func(u *Unit) bool { return a.Key() == u.Address.Key() || a.Key() == u.Service.Key() })
 }
 
-var errNoKey = errors.New("no key is in use yet")
+var errNoKey = errors.New("no key is in use whose certificate is valid")
 
-// key is the newest key whose first use has come.
+// key is the newest key whose first use has come and whose certificate is valid: with an expired one, every peer would put
+// aside what we sign.
 func (u *Unit) key(at time.Time) (Key, error) {
 	for _, k := range slices.Backward(u.Keys) {
-		if !k.From.After(at) {
+		if c := k.Signer.Certificate(); !at.Before(k.From) && !at.Before(c.NotBefore) && !at.After(c.NotAfter) {
 			return k, nil
 		}
 	}

@@ -5,7 +5,7 @@ import "bytes"
 // The bounds of what a Scanner holds, whatever goes through it.
 const (
 	maxParts       = 10_000
-	maxDepth       = 64 // some fifteen certified messages, each forwarded inside the next
+	maxDepth       = 64      // some fifteen certified messages, each forwarded inside the next
 	maxHeaderBytes = 1 << 20 // of all headers together
 	maxKeptBody    = 1 << 20
 	maxKeptBodies  = 4 << 20

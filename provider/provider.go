@@ -69,10 +69,23 @@ func Open(ctx context.Context, c *Config, o Options) (*Provider, error) {
 		return nil, fmt.Errorf("opening the data: %w", err)
 	}
 	p := &Provider{Store: st, Units: m.units, config: c, clock: o.Clock, log: o.Log}
-	if err := errors.Join(p.refuseOldClock(ctx), p.serviceMailboxes(ctx), p.wire(m), p.listen()); err != nil {
+	if err := p.prepare(ctx, m); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
+}
+
+func (p *Provider) prepare(ctx context.Context, m *material) error {
+	if err := p.refuseOldClock(ctx); err != nil {
+		return err
+	}
+	if err := p.wire(m); err != nil {
+		return err
+	}
+	if err := p.listen(); err != nil {
+		return err
+	}
+	return p.serviceMailboxes(ctx)
 }
 
 // refuseOldClock: an instant before one that was certified must never be issued (design.md 9).

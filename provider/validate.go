@@ -21,7 +21,9 @@ func (c *Config) validate() error {
 		}
 	}
 	add(c.required("provider.name", c.Provider.Name, "the provider's name as in the directory"))
-	add(c.required("provider.hostname", c.Provider.Hostname, "the name of this machine in SMTP"))
+	if _, err := pec.ParseAddress("x@" + c.Provider.Hostname); err != nil {
+		add(c.fault("provider.hostname", "%q is no name of a machine in SMTP, such as \"mx.pec.example\"", c.Provider.Hostname))
+	}
 	if len(c.Units) == 0 {
 		add(c.fault("units", "there is none: add a [[units]] table with the signing address, domains and keys"))
 	}
@@ -130,9 +132,16 @@ func (c *Config) validateRelay() []error {
 			faults = append(faults, err)
 		}
 	}
+	known := map[string]bool{}
 	for i, r := range c.Relay.Routes {
+		key := fmt.Sprintf("relay.routes.%d", i)
+		if domain := strings.ToLower(r.Domain); known[domain] {
+			faults = append(faults, c.fault(key+".domain", "%s has a route already: remove one", r.Domain))
+		} else {
+			known[domain] = true
+		}
 		if _, _, err := net.SplitHostPort(r.Address); err != nil || r.Domain == "" {
-			faults = append(faults, c.fault(fmt.Sprintf("relay.routes.%d", i), "a route has a domain and an address such as \"mx.example:25\""))
+			faults = append(faults, c.fault(key, "a route has a domain and an address such as \"mx.example:25\""))
 		}
 	}
 	return faults

@@ -19,6 +19,9 @@ import (
 // settleLimit is how long POST /clock waits for what the jump made due.
 const settleLimit = 60 * time.Second
 
+// furthest is how far the clock may be ahead: the certificates last ten years.
+const furthest = 9 * 365 * 24 * time.Hour
+
 func (s *Sandbox) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", s.page)
@@ -53,17 +56,31 @@ func (s *Sandbox) advance(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, fmt.Sprintf("%q is no duration such as \"12h5m\" that moves the clock forward", q.Advance), http.StatusBadRequest)
 		return
 	}
-	if err := provider.WriteOffset(s.path(clockName), s.clock.Offset()+d); err != nil {
+	if d > furthest-s.clock.Offset() {
+		http.Error(w, fmt.Sprintf("%s is too far: the certificates would have expired", d), http.StatusBadRequest)
+		return
+	}
+	if err := s.jump(d); err != nil {
 		http.Error(w, "the clock's offset could not be kept: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	s.clock.Advance(d)
 	unfinished, err := s.settle(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
 		return
 	}
 	s.clockReply(w, unfinished)
+}
+
+// jump moves the clock once its new offset is durable; of two at a time one waits, so that the offset kept is never behind.
+func (s *Sandbox) jump(d time.Duration) error {
+	s.jumping.Lock()
+	defer s.jumping.Unlock()
+	if err := provider.WriteOffset(s.path(clockName), s.clock.Offset()+d); err != nil {
+		return err
+	}
+	s.clock.Advance(d)
+	return nil
 }
 
 // settle waits until nothing is due at any provider and no new fact has come between two looks, or for a minute.
@@ -166,7 +183,7 @@ func describe(x store.Sent) sentMessage {
 	for _, r := range data.Recipients {
 		state, ok := states[r.Address.Key()]
 		if !ok {
-			state = "accepted, outside certified mail"
+			state = "accepted (ordinary mail)"
 		}
 		m.Recipients = append(m.Recipients, recipientState{string(r.Address), state})
 	}

@@ -147,6 +147,9 @@ func makeFiles(dir string, p *plan, now time.Time) error {
 	key, err := ca.KeyPEM()
 	m.write(caKeyName, key, err)
 	ips := []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
+	if ip := net.ParseIP(p.host); ip != nil && !ip.IsLoopback() && !ip.IsUnspecified() {
+		ips = append(ips, ip)
+	}
 	serve := func(cert, key string, names ...string) {
 		c, k, err := ca.IssueServer(append(names, "localhost"), ips, from)
 		m.pair(cert, key, c, k, err)
@@ -313,7 +316,8 @@ type configRoute struct{ Domain, Address, Name string }
 
 func writeConfig(dir string, p *plan, pp *providerPlan) error {
 	d := configData{URL: p.ldifURL(), P: configProvider{
-		pp.name, pp.short, pp.signing(), pp.service, pp.smtp, pp.submission, pp.submissions, pp.imaps, pp.domains,
+		pp.name, pp.short, pp.signing(), pp.service,
+		p.listened(pp.smtp), p.listened(pp.submission), p.listened(pp.submissions), p.listened(pp.imaps), pp.domains,
 	}}
 	for _, other := range p.providers {
 		if other == pp {

@@ -22,7 +22,7 @@ import (
 type outside struct {
 	store   *store.Store
 	mailbox store.Mailbox
-	plan    outsidePlan
+	plan    *plan
 	smtp    *smtpd.Server
 	imap    *imapd.Server
 	smtpL   net.Listener
@@ -39,10 +39,10 @@ func openOutside(ctx context.Context, s *Sandbox) (*outside, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := &outside{store: st, plan: s.plan.outside}
+	o := &outside{store: st, plan: s.plan}
 	tlsConfig := &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}
 	o.smtp, err = smtpd.New(smtpd.Config{
-		Hostname: "mx." + o.plan.domain, TLS: tlsConfig, MaxSize: 200_000_000, EightBit: true, Log: log,
+		Hostname: "mx." + o.plan.outside.domain, TLS: tlsConfig, MaxSize: 200_000_000, EightBit: true, Log: log,
 		Sender:    func(context.Context, *smtpd.Transaction) error { return nil },
 		Recipient: func(_ context.Context, _ *smtpd.Transaction, to string) error { return o.recipient(to) },
 		Receive:   o.receive,
@@ -61,22 +61,22 @@ func openOutside(ctx context.Context, s *Sandbox) (*outside, error) {
 
 func (o *outside) open(ctx context.Context) error {
 	var err error
-	o.mailbox, err = o.store.Mailbox(ctx, pec.Address(o.plan.mailbox))
+	o.mailbox, err = o.store.Mailbox(ctx, pec.Address(o.plan.outside.mailbox))
 	if errors.Is(err, store.ErrNotFound) {
-		o.mailbox, err = o.store.AddMailbox(ctx, pec.Address(o.plan.mailbox), false, Password)
+		o.mailbox, err = o.store.AddMailbox(ctx, pec.Address(o.plan.outside.mailbox), false, Password)
 	}
 	if err != nil {
 		return err
 	}
-	if o.smtpL, err = listen(o.plan.smtp, "the outside SMTP server"); err != nil {
+	if o.smtpL, err = o.plan.listen(o.plan.outside.smtp, "the outside SMTP server"); err != nil {
 		return err
 	}
-	o.imapL, err = listen(o.plan.imaps, "the outside IMAP server")
+	o.imapL, err = o.plan.listen(o.plan.outside.imaps, "the outside IMAP server")
 	return err
 }
 
 func (o *outside) recipient(to string) error {
-	if !strings.EqualFold(to, o.plan.mailbox) {
+	if !strings.EqualFold(to, o.plan.outside.mailbox) {
 		return &smtpd.Error{Code: 550, Enhanced: "5.1.1", Text: "no such user here"}
 	}
 	return nil

@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"net"
 	"strconv"
+	"strings"
 )
 
-// plan is the names and ports of a sandbox.
+// plan is the names and ports of a sandbox. Its addresses are those to dial.
 type plan struct {
-	host      string
+	host      string // to listen on: an address of this machine, or all of them
 	control   string
 	authority string
 	outside   outsidePlan
@@ -38,31 +39,65 @@ const (
 	offsetOutside   = 30
 )
 
+// port is a service's address to be set, and its offset from the base port.
+type port struct {
+	at     *string
+	offset int
+}
+
 func newPlan(o Options) (*plan, error) {
 	p := &plan{host: o.Host}
-	next := func(offset int) (string, error) { return address(o, offset) }
-	outs := []struct {
-		at     *string
-		offset int
-	}{{&p.control, offsetControl}, {&p.authority, offsetAuthority}, {&p.outside.smtp, offsetOutside}, {&p.outside.imaps, offsetOutside + 1}}
+	ports := []port{{&p.control, offsetControl}, {&p.authority, offsetAuthority}, {&p.outside.smtp, offsetOutside}, {&p.outside.imaps, offsetOutside + 1}}
 	for i, short := range []string{"alfa", "beta"} {
 		pp := newProviderPlan(short, o.Mailboxes)
 		p.providers = append(p.providers, pp)
 		for j, at := range []*string{&pp.smtp, &pp.submission, &pp.submissions, &pp.imaps} {
-			outs = append(outs, struct {
-				at     *string
-				offset int
-			}{at, offsetProvider*(i+1) + j})
+			ports = append(ports, port{at, offsetProvider*(i+1) + j})
 		}
 	}
 	p.outside.domain, p.outside.mailbox = "posta.test", "carla.neri@posta.test"
-	for _, out := range outs {
-		var err error
-		if *out.at, err = next(out.offset); err != nil {
-			return nil, err
-		}
+	if o.BasePort == 0 {
+		return p, p.freePorts(ports)
+	}
+	for _, x := range ports {
+		*x.at = p.dialled(o.BasePort + x.offset)
 	}
 	return p, nil
+}
+
+// dialled is the address of a port for who dials it: with all addresses to listen on, that is loopback.
+func (p *plan) dialled(port int) string {
+	host := p.host
+	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() {
+		host = "127.0.0.1"
+	}
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// listened is the address to listen on for who dials an address.
+func (p *plan) listened(dialled string) string {
+	return net.JoinHostPort(p.host, dialled[strings.LastIndexByte(dialled, ':')+1:])
+}
+
+func (p *plan) listen(dialled, what string) (net.Listener, error) {
+	l, err := net.Listen("tcp", p.listened(dialled))
+	if err != nil {
+		return nil, fmt.Errorf("the port of %s cannot be opened: %w. Stop what uses it, or choose others with --base-port", what, err)
+	}
+	return l, nil
+}
+
+// freePorts finds free ports for all services; each is held until the last is found, so that they differ.
+func (p *plan) freePorts(ports []port) error {
+	for _, x := range ports {
+		l, err := net.Listen("tcp", net.JoinHostPort(p.host, "0"))
+		if err != nil {
+			return fmt.Errorf("no free port on %s: %w", p.host, err)
+		}
+		defer l.Close()
+		*x.at = p.dialled(l.Addr().(*net.TCPAddr).Port)
+	}
+	return nil
 }
 
 func newProviderPlan(short string, mailboxes int) *providerPlan {
@@ -94,22 +129,6 @@ func mailboxName(short string, n int) string {
 
 func (pp *providerPlan) signing() string { return "posta-certificata@" + pp.domains[0] }
 
-// address is where a service listens: its port by the plan, or any free one.
-func address(o Options, offset int) (string, error) {
-	port := o.BasePort + offset
-	if o.BasePort == 0 {
-		l, err := net.Listen("tcp", net.JoinHostPort(o.Host, "0"))
-		if err != nil {
-			return "", fmt.Errorf("no free port on %s: %w", o.Host, err)
-		}
-		port = l.Addr().(*net.TCPAddr).Port
-		if err := l.Close(); err != nil {
-			return "", err
-		}
-	}
-	return net.JoinHostPort(o.Host, strconv.Itoa(port)), nil
-}
-
 // probe tells whether every port is free, before anything is written.
 func (p *plan) probe() error {
 	ports := map[string]string{"the outside SMTP server": p.outside.smtp, "the outside IMAP server": p.outside.imaps}
@@ -118,7 +137,7 @@ func (p *plan) probe() error {
 		ports[pp.name+" submissions"], ports[pp.name+" IMAP"] = pp.submissions, pp.imaps
 	}
 	for what, address := range ports {
-		l, err := listen(address, what)
+		l, err := p.listen(address, what)
 		if err != nil {
 			return err
 		}

@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,6 +41,7 @@ type Sandbox struct {
 	material  *material
 	plan      *plan
 	clock     *provider.Clock
+	jumping   sync.Mutex
 	control   net.Listener
 	authority net.Listener
 	publisher *authority.Publisher
@@ -72,13 +73,16 @@ func (s *Sandbox) open(ctx context.Context) error {
 	if s.plan, err = newPlan(s.o); err != nil {
 		return err
 	}
-	if s.control, err = listen(s.plan.control, "the control page"); err != nil {
+	if s.control, err = s.plan.listen(s.plan.control, "the control page"); err != nil {
 		return err
 	}
-	if s.authority, err = listen(s.plan.authority, "the authority"); err != nil {
+	if s.authority, err = s.plan.listen(s.plan.authority, "the authority"); err != nil {
 		return err
 	}
 	if err := s.plan.probe(); err != nil {
+		return err
+	}
+	if err := s.clear(); err != nil {
 		return err
 	}
 	offset, err := provider.ReadOffset(s.path(clockName))
@@ -98,7 +102,7 @@ func (s *Sandbox) open(ctx context.Context) error {
 	return s.openProviders(ctx)
 }
 
-// take refuses a foreign directory, takes the lock, and empties the directory if that was asked for.
+// take refuses a foreign directory and takes the lock.
 func (s *Sandbox) take() error {
 	if err := os.MkdirAll(s.o.Dir, 0o700); err != nil {
 		return fmt.Errorf("the directory cannot be made: %w. Name another one with --dir", err)
@@ -114,26 +118,20 @@ func (s *Sandbox) take() error {
 		return fmt.Errorf("the directory cannot be written: %w. Name another one with --dir", err)
 	}
 	s.lock = lock
+	return nil
+}
+
+// clear empties the directory if that was asked for; a description of an earlier run goes in any case.
+func (s *Sandbox) clear() error {
 	if s.o.Fresh {
 		if err := empty(s.o.Dir); err != nil {
 			return err
 		}
 	}
-	if err := os.Remove(s.path(contractName)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("the old %s cannot be removed: %w", contractName, err)
-	}
-	return nil
+	return s.removeContract()
 }
 
 func (s *Sandbox) path(name string) string { return filepath.Join(s.o.Dir, name) }
-
-func listen(address, what string) (net.Listener, error) {
-	l, err := net.Listen("tcp", address)
-	if err != nil {
-		return nil, fmt.Errorf("the port of %s cannot be opened: %w. Stop what uses it, or choose others with --base-port", what, err)
-	}
-	return l, nil
-}
 
 func (s *Sandbox) openProviders(ctx context.Context) error {
 	for _, pp := range s.plan.providers {
@@ -203,11 +201,19 @@ func (s *Sandbox) Run(ctx context.Context, ready func()) error {
 		<-ctx.Done()
 		return nil
 	})
-	err := errors.Join(g.Wait(), os.Remove(s.path(contractName)))
+	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
-		return nil
+		err = nil
 	}
-	return err
+	return errors.Join(err, s.removeContract())
+}
+
+func (s *Sandbox) removeContract() error {
+	err := os.Remove(s.path(contractName))
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("%s cannot be removed: %w", contractName, err)
+	}
+	return nil
 }
 
 // Close gives back everything. Run must have returned.
@@ -219,17 +225,13 @@ func (s *Sandbox) Close() error {
 	if s.outside != nil {
 		errs = append(errs, s.outside.close())
 	}
-	for _, c := range []io.Closer{s.control, s.authority, s.lock} {
-		switch c := c.(type) {
-		case net.Listener:
-			if c != nil {
-				c.Close() // closed already by its server after a run
-			}
-		case *os.File:
-			if c != nil {
-				errs = append(errs, c.Close())
-			}
+	for _, l := range []net.Listener{s.control, s.authority} {
+		if l != nil {
+			l.Close() // after a run its server has closed it
 		}
+	}
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -25,6 +25,7 @@ type batch struct {
 type stmt struct {
 	sql  string
 	args []any
+	into any // where the one value of a query goes; nil for what is no query
 }
 
 // newBatch begins the batch of a fact with its record (design.md 6: a record is octets, written once).
@@ -41,7 +42,12 @@ func newBatch(at Instant, r pec.Record) *batch {
 // plainBatch begins a batch that leaves no record: what holders do in their folders, what administrators do.
 func plainBatch() *batch { return &batch{fact: NewID()} }
 
-func (b *batch) do(sql string, args ...any) { b.stmts = append(b.stmts, stmt{sql, args}) }
+func (b *batch) do(sql string, args ...any) { b.stmts = append(b.stmts, stmt{sql: sql, args: args}) }
+
+// read runs a query that gives one value, which is at into when the commit has returned nil.
+func (b *batch) read(into any, query string, args ...any) {
+	b.stmts = append(b.stmts, stmt{query, args, into})
+}
 
 // require makes the batch fail with ErrConflict unless the query finds a row.
 func (b *batch) require(query string, args ...any) {
@@ -79,6 +85,9 @@ func (b *batch) message(m NewMessage) error {
 		return err
 	}
 	recipe := newContent(m.Recipe.encode())
+	if recipe.Size > maxFrame {
+		return fmt.Errorf("the recipe of %s has %d octets of its own, %d are possible", m.ID, recipe.Size, maxFrame)
+	}
 	b.content(recipe)
 	b.do(`INSERT INTO message (id, kind, provider, pec_id, message_id, unit, certificate, signed_sha256, recipe, size, structure, trace, at)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,

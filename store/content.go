@@ -72,8 +72,9 @@ func (sp *Spool) spill() error {
 func (sp *Spool) Size() int64 { return sp.size }
 
 // Seal ends the spool: a file is synced with its directory here, before any instant is read. The content becomes durable
-// with the fact that names it; until then it is the caller's to Discard.
+// with the fact that names it; it is the caller's to Release. After an error nothing is left.
 func (sp *Spool) Seal() (*Content, error) {
+	defer sp.Discard()
 	if sp.err != nil {
 		return nil, sp.err
 	}
@@ -82,15 +83,19 @@ func (sp *Spool) Seal() (*Content, error) {
 	if sp.file == nil {
 		return c, nil
 	}
-	if err := errors.Join(syncData(sp.file), syncDir(filepath.Dir(sp.file.Name()))); err != nil {
+	dir, err := os.Open(filepath.Dir(sp.file.Name()))
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrSpool, err)
+	}
+	if err := errors.Join(syncData(sp.file), syncDirFile(dir), dir.Close()); err != nil {
 		// After a failed fsync the kernel may have dropped the octets and will not say so again (design.md 4).
 		return nil, sp.store.fail(fmt.Errorf("syncing a message: %w", err))
 	}
-	c.file = sp.file
+	c.file, sp.file = sp.file, nil
 	return c, nil
 }
 
-// Discard drops the octets.
+// Discard drops the octets; after Seal it does nothing.
 func (sp *Spool) Discard() {
 	if sp.file != nil {
 		sp.store.dropFile(sp.file)

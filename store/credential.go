@@ -74,8 +74,9 @@ type knownLogins struct {
 	key   [32]byte
 	slots chan struct{} // argon2id runs one per core
 
-	mu   sync.Mutex
-	seen map[ID]knownLogin
+	mu      sync.Mutex
+	seen    map[ID]knownLogin
+	changes int // of credentials
 }
 
 type knownLogin struct {
@@ -106,21 +107,33 @@ func (k *knownLogins) has(mailbox ID, sum [sha256.Size]byte) bool {
 	return ok && time.Now().Before(l.until) && hmac.Equal(l.sum[:], sum[:])
 }
 
-func (k *knownLogins) add(mailbox ID, sum [sha256.Size]byte) {
+// begin is what add wants to know of the time before the credentials were read.
+func (k *knownLogins) begin() (changes int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.seen[mailbox] = knownLogin{sum, time.Now().Add(rememberLogin)}
+	return k.changes
+}
+
+// add remembers a success, unless credentials changed since begin: what was verified may be an old password.
+func (k *knownLogins) add(mailbox ID, sum [sha256.Size]byte, changes int) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if changes == k.changes {
+		k.seen[mailbox] = knownLogin{sum, time.Now().Add(rememberLogin)}
+	}
 }
 
 func (k *knownLogins) forget(mailbox ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.seen, mailbox)
+	k.changes++
 }
 
 // Authenticate finds the mailbox that an address and a password open. ErrLogin says no more than that they do not;
 // an address that is unknown costs the same work.
 func (s *Store) Authenticate(ctx context.Context, address, password string) (Mailbox, error) {
+	changes := s.known.begin()
 	m, err := s.Mailbox(ctx, pec.Address(address))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return m, err
@@ -136,7 +149,7 @@ func (s *Store) Authenticate(ctx context.Context, address, password string) (Mai
 	if !ok || !m.Enabled {
 		return Mailbox{}, ErrLogin
 	}
-	s.known.add(m.ID, sum)
+	s.known.add(m.ID, sum, changes)
 	return m, nil
 }
 

@@ -21,7 +21,7 @@ var (
 	ErrLocked = errors.New("another process holds the data directory")
 	// ErrSpool: the octets of one message could not be written (disk full, for example). Answer 452; nothing else suffers.
 	ErrSpool = errors.New("the message cannot be written to disk")
-	// ErrClosed: the store is being closed; nothing was stored.
+	// ErrClosed: the store is being closed, or an earlier write failed; nothing was stored.
 	ErrClosed = errors.New("the store is closed")
 )
 

@@ -56,6 +56,14 @@ func scanFolder(scan func(...any) error) (Folder, error) {
 	return f, notFound(err)
 }
 
+// folderName is a name as it is kept: INBOX is one in any case.
+func folderName(name string) string {
+	if strings.EqualFold(name, Inbox) {
+		return Inbox
+	}
+	return name
+}
+
 // Folders lists a mailbox's folders by name, INBOX first.
 func (s *Store) Folders(ctx context.Context, mailbox ID) ([]Folder, error) {
 	rows, err := s.read.QueryContext(ctx, folderColumns+`WHERE f.mailbox = $1 ORDER BY f.name <> 'INBOX', f.name`, mailbox[:])
@@ -76,9 +84,7 @@ func (s *Store) Folders(ctx context.Context, mailbox ID) ([]Folder, error) {
 
 // Folder finds a folder by name, or ErrNotFound. INBOX is found in any case.
 func (s *Store) Folder(ctx context.Context, mailbox ID, name string) (Folder, error) {
-	if strings.EqualFold(name, Inbox) {
-		name = Inbox
-	}
+	name = folderName(name)
 	f, err := scanFolder(s.read.QueryRowContext(ctx, folderColumns+`WHERE f.mailbox = $1 AND f.name = $2`, mailbox[:], name).Scan)
 	if err != nil {
 		return f, fmt.Errorf("folder %q: %w", name, err)
@@ -100,7 +106,7 @@ func (s *Store) InboxID(ctx context.Context, mailbox ID) (ID, error) {
 func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string) error {
 	b := plainBatch()
 	// UIDVALIDITY grows: a folder that is deleted and made again must not look like the old one (RFC 9051 2.3.1.1).
-	id := b.folder(mailbox, name, special, 0)
+	id := b.folder(mailbox, folderName(name), special, 0)
 	b.do(`UPDATE mailbox SET uidvalidity = uidvalidity + 1 WHERE id = $1`, mailbox[:])
 	b.do(`UPDATE folder SET uidvalidity = (SELECT uidvalidity FROM mailbox WHERE id = $1) WHERE id = $2`, mailbox[:], id[:])
 	return s.commit(ctx, b)
@@ -110,15 +116,18 @@ func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string)
 func (s *Store) RemoveFolder(ctx context.Context, folder ID) error {
 	b := plainBatch()
 	b.require(`SELECT 1 FROM folder WHERE id = $1 AND name <> 'INBOX'`, folder[:])
+	b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1)
+		WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, folder[:])
 	b.do(`DELETE FROM entry WHERE folder = $1`, folder[:])
 	b.do(`DELETE FROM folder WHERE id = $1`, folder[:])
 	b.folders = append(b.folders, folder)
 	return s.commit(ctx, b)
 }
 
-// RenameFolder renames a folder and those below it. ErrConflict: the new name is taken, or it is INBOX.
+// RenameFolder renames a folder and those below it. ErrConflict: the new name is taken, there is no such folder, or it is
+// INBOX.
 func (s *Store) RenameFolder(ctx context.Context, mailbox ID, from, to string) error {
-	b := plainBatch()
+	b, to := plainBatch(), folderName(to)
 	b.require(`SELECT 1 FROM folder WHERE mailbox = $1 AND name = $2 AND name <> 'INBOX'`, mailbox[:], from)
 	b.do(`UPDATE folder SET name = $1 || substr(name, $2) WHERE mailbox = $3 AND (name = $4 OR substr(name, 1, $5) = $6)`,
 		to, len([]rune(from))+1, mailbox[:], from, len([]rune(from))+1, from+"/")
@@ -276,39 +285,37 @@ func (s *Store) Append(ctx context.Context, mailbox, folder ID, c *Content, st *
 	}
 	b.do(`UPDATE mailbox SET used = used + $1 WHERE id = $2`, c.Size, mailbox[:])
 	b.entry(folder, m.ID, nil, strings.Join(flags, " "), c.Size)
+	var uid uint32
+	b.readUID(&uid, folder)
 	if err := s.commit(ctx, b); err != nil {
 		return 0, fmt.Errorf("appending: %w", err)
-	}
-	return s.uidOf(ctx, folder, m.ID)
-}
-
-func (s *Store) uidOf(ctx context.Context, folder, message ID) (uint32, error) {
-	var uid uint32
-	err := s.read.QueryRowContext(ctx, `SELECT max(uid) FROM entry WHERE folder = $1 AND message = $2`, folder[:], message[:]).Scan(&uid)
-	if err != nil {
-		return 0, fmt.Errorf("reading the new UID: %w", notFound(err))
 	}
 	return uid, nil
 }
 
+// readUID reads the UID that the batch gave last in a folder.
+func (b *batch) readUID(uid *uint32, folder ID) {
+	b.read(uid, `SELECT uidnext - 1 FROM folder WHERE id = $1`, folder[:])
+}
+
 // CopyTo copies entries into another folder of the same mailbox, and removes them from the first one if move is set:
-// one commit. It returns the new UIDs in the order of uids; entries that are gone have none.
+// one commit. It returns the UIDs of those that were there, in order, and beside each the new one. ErrConflict: some were
+// removed meanwhile, or the folder was; look again.
 func (s *Store) CopyTo(ctx context.Context, from, to ID, uids []uint32, move bool) (source, copied []uint32, err error) {
 	entries, err := s.pick(ctx, from, uids)
-	if err != nil {
+	if err != nil || len(entries) == 0 {
 		return nil, nil, err
 	}
 	b := plainBatch()
 	b.instant.At = s.now()
-	var messages []ID
+	copied = make([]uint32, len(entries))
 	var size int64
-	for _, e := range entries {
+	for i, e := range entries {
+		b.require(`SELECT 1 FROM entry WHERE folder = $1 AND uid = $2`, from[:], e.UID)
 		b.entry(to, e.Message, e.Lead, strings.Join(e.Flags, " "), e.Size-int64(len(e.Lead)))
-		b.do(`UPDATE entry SET at = $1 WHERE folder = $2 AND fact = $3 AND uid = (SELECT uidnext - 1 FROM folder WHERE id = $2)`, micros(e.At), to[:], b.fact[:])
-		source, messages, size = append(source, e.UID), append(messages, e.Message), size+e.Size
-	}
-	if len(source) == 0 {
-		return nil, nil, nil
+		b.readUID(&copied[i], to)
+		b.do(`UPDATE entry SET at = $1 WHERE folder = $2 AND uid = (SELECT uidnext - 1 FROM folder WHERE id = $2)`, micros(e.At), to[:])
+		source, size = append(source, e.UID), size+e.Size
 	}
 	b.do(`UPDATE mailbox SET used = used + $1 WHERE id = (SELECT mailbox FROM folder WHERE id = $2)`, size, to[:])
 	if move {
@@ -317,26 +324,7 @@ func (s *Store) CopyTo(ctx context.Context, from, to ID, uids []uint32, move boo
 	if err := s.commit(ctx, b); err != nil {
 		return nil, nil, fmt.Errorf("copying: %w", err)
 	}
-	copied, err = s.entriesOf(ctx, to, b.fact)
-	return source, copied, err
-}
-
-// entriesOf lists the UIDs that a fact put into a folder, in the order in which it did.
-func (s *Store) entriesOf(ctx context.Context, folder, fact ID) ([]uint32, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT uid FROM entry WHERE folder = $1 AND fact = $2 ORDER BY uid`, folder[:], fact[:])
-	if err != nil {
-		return nil, fmt.Errorf("reading new UIDs: %w", err)
-	}
-	defer rows.Close()
-	var uids []uint32
-	for rows.Next() {
-		var uid uint32
-		if err := rows.Scan(&uid); err != nil {
-			return nil, err
-		}
-		uids = append(uids, uid)
-	}
-	return uids, rows.Err()
+	return source, copied, nil
 }
 
 // watchers tell sessions of this process that a folder changed.

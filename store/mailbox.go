@@ -42,11 +42,12 @@ func (s *Store) AddMailbox(ctx context.Context, address pec.Address, service boo
 		kind = kindService
 	}
 	b := plainBatch()
-	validity := uint32(time.Now().Unix())
+	// Each folder's UIDVALIDITY is its own within the mailbox: one may be renamed to the name of one that is gone.
+	validity, folders := uint32(time.Now().Unix()), firstFolders()
 	b.do(`INSERT INTO mailbox (id, address, key, kind, state, at, used, quota, uidvalidity, fact) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7, $8)`,
-		m.ID[:], string(address), address.Key(), kind, stateEnabled, micros(m.Created), int64(validity), b.fact[:])
-	for _, f := range firstFolders() {
-		b.folder(m.ID, f[0], f[1], validity)
+		m.ID[:], string(address), address.Key(), kind, stateEnabled, micros(m.Created), int64(validity)+int64(len(folders)), b.fact[:])
+	for i, f := range folders {
+		b.folder(m.ID, f[0], f[1], validity+uint32(i))
 	}
 	if password != "" {
 		if err := b.password(m.ID, password, m.Created); err != nil {
@@ -146,10 +147,33 @@ func (s *Store) SetPassword(ctx context.Context, address pec.Address, password s
 func (s *Store) PruneService(ctx context.Context, keep time.Duration) error {
 	b := plainBatch()
 	before := micros(s.now().Add(-keep))
+	var err error
+	if b.folders, err = s.serviceFolders(ctx); err != nil {
+		return err
+	}
+	b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(e.size), 0) FROM entry e JOIN folder f ON f.id = e.folder WHERE f.mailbox = mailbox.id AND e.at < $1)
+		WHERE kind = 'service'`, before)
 	b.do(`UPDATE folder SET expunges = expunges + 1, modseq = modseq + 1 WHERE mailbox IN (SELECT id FROM mailbox WHERE kind = 'service')
 		AND EXISTS (SELECT 1 FROM entry WHERE folder = folder.id AND at < $1)`, before)
 	b.do(`DELETE FROM entry WHERE at < $1 AND folder IN (SELECT f.id FROM folder f JOIN mailbox m ON m.id = f.mailbox WHERE m.kind = 'service')`, before)
 	return s.commit(ctx, b)
+}
+
+func (s *Store) serviceFolders(ctx context.Context) ([]ID, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT f.id FROM folder f JOIN mailbox m ON m.id = f.mailbox WHERE m.kind = 'service'`)
+	if err != nil {
+		return nil, fmt.Errorf("listing the service mailboxes' folders: %w", err)
+	}
+	defer rows.Close()
+	var ids []ID
+	for rows.Next() {
+		var id ID
+		if err := rows.Scan(&id); err != nil {
+			return nil, fmt.Errorf("listing the service mailboxes' folders: %w", err)
+		}
+		ids = append(ids, id)
+	}
+	return ids, rows.Err()
 }
 
 // ErrLogin: the address and the password do not go together, or the mailbox is closed.

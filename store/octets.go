@@ -132,10 +132,13 @@ func (s *Store) addSpan(ctx context.Context, o *Octets, span Span) error {
 	if span.Offset+span.Length > c.size {
 		return &DamageError{Content: span.Content, Reason: "a recipe asks for more octets than it has"}
 	}
+	if span.Length == 0 {
+		return nil
+	}
 	if c.at.segment == 0 {
-		f, err := os.Open(s.contentPath(c.id))
+		f, err := s.openFile(c)
 		if err != nil {
-			return &DamageError{Content: c.id, Reason: err.Error()}
+			return err
 		}
 		o.add(f, span.Offset, span.Length)
 		return nil
@@ -146,6 +149,25 @@ func (s *Store) addSpan(ctx context.Context, o *Octets, span Span) error {
 	}
 	o.add(bytes.NewReader(b), span.Offset, span.Length)
 	return nil
+}
+
+// openFile opens a content that is a file of its own.
+func (s *Store) openFile(c placed) (*os.File, error) {
+	f, err := os.Open(s.contentPath(c.id))
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, &DamageError{Content: c.id, Reason: err.Error()}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opening a content: %w", err)
+	}
+	st, err := f.Stat()
+	if err == nil && st.Size() != c.size {
+		err = &DamageError{Content: c.id, Reason: fmt.Sprintf("its file has %d octets of %d", st.Size(), c.size)}
+	}
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	return f, nil
 }
 
 // placed is a durable content.

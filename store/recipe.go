@@ -99,7 +99,7 @@ func decodeRecipe(b []byte) (Recipe, error) {
 
 func takeLiteral(b []byte) (literal, rest []byte, err error) {
 	n, b, err := takeNumber(b)
-	if err != nil || n > int64(len(b)) {
+	if err != nil || n == 0 || n > int64(len(b)) {
 		return nil, nil, errRecipe
 	}
 	return b[:n:n], b[n:], nil
@@ -111,6 +111,9 @@ func takeSpan(b []byte) (Span, []byte, error) {
 		return s, nil, errRecipe
 	}
 	b = b[copy(s.Content[:], b):]
+	if s.Content.IsZero() {
+		return s, nil, errRecipe
+	}
 	var err error
 	if s.Offset, b, err = takeNumber(b); err != nil {
 		return s, nil, err
@@ -121,7 +124,7 @@ func takeSpan(b []byte) (Span, []byte, error) {
 
 func takeNumber(b []byte) (int64, []byte, error) {
 	v, n := binary.Uvarint(b)
-	if n <= 0 || v > 1<<62 {
+	if n <= 0 || v >= 1<<62 {
 		return 0, nil, errRecipe
 	}
 	return int64(v), b[n:], nil

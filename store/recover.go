@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -35,72 +36,108 @@ func (s *Store) recover(ctx context.Context) (tail, error) {
 	}
 	s.segments.end = t.end
 	if t.end.segment == 0 {
-		s.segments.end.offset = segmentLimit // the first group begins the first segment
+		s.segments.end.offset = s.segments.limit // the first group begins the first segment
 	}
 	return t, nil
 }
 
+// recoverSegments looks at everything first, and changes something only if nothing is to be refused.
 func (s *Store) recoverSegments(ctx context.Context, t tail) error {
 	nos, err := s.segments.numbers()
 	if err != nil {
 		return err
 	}
-	have := map[int64]bool{}
+	if err := s.checkSegments(ctx, nos, t); err != nil {
+		return err
+	}
 	for _, no := range nos {
-		have[no] = true
-	}
-	for no := int64(1); no <= t.end.segment; no++ {
-		if !have[no] {
-			return s.refuseDamage(ctx, position{no, 0}, fmt.Sprintf("%s is missing", segmentName(no)))
+		switch {
+		case no == t.end.segment:
+			err = s.cutTail(no, t.end.offset)
+		case no > t.end.segment:
+			err = s.moveSegment(no)
 		}
-	}
-	for no := max(t.checked.segment, 1); no <= t.end.segment; no++ {
-		from, to := int64(segmentHeader), int64(-1)
-		if no == t.checked.segment {
-			from = t.checked.offset
-		}
-		if no == t.end.segment {
-			to = t.end.offset
-		}
-		if err := s.recoverSegment(ctx, no, from, to, t.group); err != nil {
+		if err != nil {
 			return err
-		}
-	}
-	for _, no := range nos {
-		if no > t.end.segment {
-			if err := s.recoverNewSegment(no, t.group); err != nil {
-				return err
-			}
 		}
 	}
 	return nil
 }
 
-// recoverSegment checks the committed frames of a segment from one place to another (-1: its end), and moves away what
-// follows them.
-func (s *Store) recoverSegment(ctx context.Context, no, from, to, group int64) error {
-	f, err := s.segments.file(no)
+func (s *Store) checkSegments(ctx context.Context, nos []int64, t tail) error {
+	for no := int64(1); no <= t.end.segment; no++ {
+		if !slices.Contains(nos, no) {
+			return s.refuseDamage(ctx, position{no, 0}, fmt.Sprintf("%s is missing", segmentName(no)))
+		}
+	}
+	for _, no := range nos {
+		var err error
+		switch {
+		case no < t.end.segment:
+			err = s.checkClosed(ctx, no)
+		case no == t.end.segment:
+			err = s.checkOpen(ctx, t)
+		default:
+			err = s.checkNew(no, t.group)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkClosed sees that a segment ends where a group of this store did.
+func (s *Store) checkClosed(ctx context.Context, no int64) error {
+	f, err := os.Open(filepath.Join(s.segments.dir, segmentName(no)))
 	if err != nil {
 		return err
 	}
-	at := from
-	for to < 0 || at < to {
+	defer f.Close()
+	if err := s.segments.checkHeader(f, no); err != nil {
+		return err
+	}
+	st, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if m, ok := s.segments.markBefore(f, st.Size()); !ok || m.store != s.segments.store {
+		return s.refuseDamage(ctx, position{no, st.Size()}, fmt.Sprintf("%s is cut at %d", f.Name(), st.Size()))
+	}
+	return nil
+}
+
+// checkOpen checks the frames that were committed since the last checkpoint, which lies in the last segment, and looks at
+// what follows them.
+func (s *Store) checkOpen(ctx context.Context, t tail) error {
+	f, err := s.segments.file(t.end.segment)
+	if err != nil {
+		return err
+	}
+	at := t.checked.offset
+	for at < t.end.offset {
 		_, octets, err := s.segments.next(f, at)
-		if to < 0 && errors.Is(err, io.EOF) {
-			return nil
-		}
 		if err != nil {
-			return s.refuseDamage(ctx, position{no, at}, fmt.Sprintf("%s has a bad frame at %d", f.Name(), at))
+			return s.refuseDamage(ctx, position{t.end.segment, at}, fmt.Sprintf("%s has a bad frame at %d", f.Name(), at))
 		}
 		at += frameHeader + int64(len(octets))
 	}
-	if at != to {
-		return s.refuseDamage(ctx, position{no, at}, fmt.Sprintf("%s does not end where the database says", f.Name()))
+	if m, ok := s.segments.markBefore(f, at); at != t.end.offset || !ok || m != (mark{s.segments.store, t.group}) {
+		return s.refuseDamage(ctx, t.checked, fmt.Sprintf("%s does not end where the database says", f.Name()))
 	}
-	if err := s.refuseAhead(f, at, group); err != nil {
+	return s.refuseAhead(f, at, t.group)
+}
+
+// checkNew checks a segment that was begun for a group that was never committed; its header may be torn.
+func (s *Store) checkNew(no, group int64) error {
+	f, err := os.Open(filepath.Join(s.segments.dir, segmentName(no)))
+	if err != nil {
 		return err
 	}
-	return s.cutTail(f, no, at)
+	if err = s.segments.checkHeader(f, no); !errors.Is(err, errForeign) {
+		err = s.refuseAhead(f, int64(segmentHeader), group)
+	}
+	return errors.Join(err, f.Close())
 }
 
 // refuseAhead refuses segments whose marks are two groups or more ahead: the database is older than they are.
@@ -117,12 +154,17 @@ func (s *Store) refuseAhead(f *os.File, at, group int64) error {
 	}
 }
 
-func (s *Store) cutTail(f *os.File, no, at int64) error {
+// cutTail moves away what follows the last committed group.
+func (s *Store) cutTail(no, at int64) error {
+	f, err := s.segments.file(no)
+	if err != nil {
+		return err
+	}
 	st, err := f.Stat()
 	if err != nil || st.Size() == at {
 		return err
 	}
-	name := filepath.Join(s.dir, lostDir, fmt.Sprintf("%s-%d.tail", segmentName(no), at))
+	name := filepath.Join(s.dir, lostDir, fmt.Sprintf("%s-%d-%s", segmentName(no), at, NewID()))
 	if err := copyDurably(name, io.NewSectionReader(f, at, st.Size()-at)); err != nil {
 		return fmt.Errorf("saving the uncommitted end of a segment: %w", err)
 	}
@@ -133,19 +175,11 @@ func (s *Store) cutTail(f *os.File, no, at int64) error {
 	return nil
 }
 
-// recoverNewSegment moves away a segment that was begun for a group that was never committed.
-func (s *Store) recoverNewSegment(no, group int64) error {
-	path := filepath.Join(s.segments.dir, segmentName(no))
-	f, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	err = s.refuseAhead(f, int64(segmentHeader), group)
-	if err := errors.Join(err, f.Close()); err != nil {
-		return err
-	}
+// moveSegment moves away a segment that no committed group lies in.
+func (s *Store) moveSegment(no int64) error {
 	to := filepath.Join(s.dir, lostDir, fmt.Sprintf("%s-%s", segmentName(no), NewID()))
-	if err := errors.Join(os.Rename(path, to), syncDir(s.segments.dir), syncDir(filepath.Dir(to))); err != nil {
+	err := os.Rename(filepath.Join(s.segments.dir, segmentName(no)), to)
+	if err := errors.Join(err, syncDir(s.segments.dir), syncDir(filepath.Dir(to))); err != nil {
 		return fmt.Errorf("moving away a segment that no fact names: %w", err)
 	}
 	s.log.Info("a segment that no fact names was moved away", "to", to)
@@ -243,7 +277,7 @@ func (s *Store) messagesOf(ctx context.Context, contents []ID) string {
 }
 
 func copyDurably(path string, r io.Reader) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

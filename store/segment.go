@@ -8,7 +8,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 )
 
@@ -24,6 +23,7 @@ const (
 	frameHeader   = 28
 	frameVersion  = 1
 	maxFrame      = 64 << 20
+	markFrame     = frameHeader + 24
 	segmentLimit  = 256 << 20 // a segment that is longer is closed and the next one begun
 )
 
@@ -81,7 +81,7 @@ func (m mark) octets() []byte {
 }
 
 func parseMark(b []byte) (mark, bool) {
-	if len(b) != 24 {
+	if len(b) != markFrame-frameHeader {
 		return mark{}, false
 	}
 	m := mark{group: int64(binary.BigEndian.Uint64(b[16:]))}
@@ -99,12 +99,17 @@ type position struct {
 type segments struct {
 	dir   string
 	store ID
+	limit int64 // segmentLimit, less in tests
 
 	mu    sync.Mutex // guards files
 	files map[int64]*os.File
 
 	end position // the writer's own
 	buf []byte   // the writer's own
+}
+
+func newSegments(data string, store ID) *segments {
+	return &segments{dir: filepath.Join(data, segmentsDir), store: store, limit: segmentLimit, files: map[int64]*os.File{}}
 }
 
 func segmentName(no int64) string { return fmt.Sprintf("%08d.seg", no) }
@@ -158,15 +163,17 @@ func (s *segments) checkHeader(f *os.File, no int64) error {
 		return fmt.Errorf("%s is not segment %d of this program's format", f.Name(), no)
 	}
 	if ID(rest[:16]) != s.store {
-		return fmt.Errorf("%s belongs to another store (%x, this one is %s)", f.Name(), rest[:16], s.store)
+		return fmt.Errorf("%s %w (%x, this one is %s)", f.Name(), errForeign, rest[:16], s.store)
 	}
 	return nil
 }
 
+var errForeign = errors.New("belongs to another store")
+
 // append writes the contents as one marked group and syncs it. It returns the place of each content.
 // After an error nothing is known of the group: the process has to end.
 func (s *segments) append(group int64, contents []*Content) ([]position, error) {
-	if s.end.offset >= segmentLimit {
+	if s.end.offset >= s.limit {
 		if err := s.create(s.end.segment + 1); err != nil {
 			return nil, err
 		}
@@ -230,6 +237,15 @@ func (s *segments) next(f *os.File, offset int64) (frame, []byte, error) {
 	return fr, octets, nil
 }
 
+// markBefore reads the mark that ends at the given place.
+func (s *segments) markBefore(f *os.File, end int64) (mark, bool) {
+	fr, octets, err := s.next(f, end-markFrame)
+	if err != nil || fr.kind != frameMark {
+		return mark{}, false
+	}
+	return parseMark(octets)
+}
+
 // numbers lists the segments there are, in order.
 func (s *segments) numbers() ([]int64, error) {
 	names, err := os.ReadDir(s.dir)
@@ -239,7 +255,7 @@ func (s *segments) numbers() ([]int64, error) {
 	var nos []int64
 	for _, n := range names {
 		var no int64
-		if _, err := fmt.Sscanf(n.Name(), "%08d.seg", &no); err != nil || !strings.HasSuffix(n.Name(), ".seg") {
+		if _, err := fmt.Sscanf(n.Name(), "%08d.seg", &no); err != nil || n.Name() != segmentName(no) {
 			return nil, fmt.Errorf("%s does not belong into the segments' directory: move it away", filepath.Join(s.dir, n.Name()))
 		}
 		nos = append(nos, no)

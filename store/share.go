@@ -18,6 +18,10 @@ func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, leng
 		return all, true, nil
 	}
 	stored, err := s.OpenSpan(ctx, e.Body)
+	var damage *DamageError
+	if errors.As(err, &damage) {
+		return all, true, nil // this message does not fail with that one
+	}
 	if err != nil {
 		return nil, false, err
 	}

@@ -27,6 +27,9 @@ type sqliteEngine struct {
 	number  int64    // of the last fact
 	checked position // recovery begins here
 
+	// hook is called at the places of a group (below) by the tests of recovery; nil in production.
+	hook func(place string) error
+
 	closing sync.Once
 	gate    sync.RWMutex // held for reading while a request is handed over
 	closed  bool
@@ -135,13 +138,46 @@ func (e *sqliteEngine) write() {
 				break gather
 			}
 		}
-		if err := e.commitGroup(group); err != nil {
+		if e.store.failed.Load() {
+			answer(group, ErrClosed)
+		} else if err := e.commitGroup(group); err != nil {
+			// A row may name these files: they stay, whoever releases them.
+			keep(group, nil)
 			e.store.fail(err)
-			for _, r := range group {
-				r.done <- ErrUnknown
+			answer(group, ErrUnknown)
+		}
+	}
+}
+
+func answer(group []*request, err error) {
+	for _, r := range group {
+		r.done <- err
+	}
+}
+
+// keep marks the contents of those batches that were not refused.
+func keep(group []*request, results []error) {
+	for i, r := range group {
+		if results == nil || results[i] == nil {
+			for _, c := range r.b.contents {
+				c.kept = true
 			}
 		}
 	}
+}
+
+// The places in a group that the hook is told of: its octets are synced, its rows are written, its commit has returned.
+const (
+	afterOctets = "octets"
+	afterRows   = "rows"
+	afterCommit = "commit"
+)
+
+func (e *sqliteEngine) reached(place string) error {
+	if e.hook == nil {
+		return nil
+	}
+	return e.hook(place)
 }
 
 func (b *batch) octets() (n int64) {
@@ -173,12 +209,8 @@ func (e *sqliteEngine) commitGroup(group []*request) error {
 	if err := e.commitRows(group, results, places, len(contents) > 0); err != nil {
 		return err
 	}
+	keep(group, results)
 	for i, r := range group {
-		if results[i] == nil {
-			for _, c := range r.b.contents {
-				c.kept = true
-			}
-		}
 		r.done <- results[i]
 	}
 	return nil
@@ -196,7 +228,7 @@ func (e *sqliteEngine) appendContents(contents []*Content) (map[ID]position, err
 	for i, c := range contents {
 		places[c.ID] = at[i]
 	}
-	return places, nil
+	return places, e.reached(afterOctets)
 }
 
 func (e *sqliteEngine) commitRows(group []*request, results []error, places map[ID]position, marked bool) error {
@@ -219,7 +251,13 @@ func (e *sqliteEngine) commitRows(group []*request, results []error, places map[
 			return err
 		}
 	}
-	return e.exec(`COMMIT`)
+	if err := e.reached(afterRows); err != nil {
+		return err
+	}
+	if err := e.exec(`COMMIT`); err != nil {
+		return err
+	}
+	return e.reached(afterCommit)
 }
 
 func (e *sqliteEngine) saveTail() error {
@@ -271,26 +309,35 @@ func (e *sqliteEngine) runBatch(b *batch, places map[ID]position) error {
 		}
 	}
 	for _, st := range b.stmts {
-		if err := e.exec(st.sql, st.args...); err != nil {
+		if err := e.run(st); err != nil {
 			return classify(err)
 		}
 	}
 	return nil
 }
 
-// exec runs a statement on the writer's connection; each text is prepared once.
 func (e *sqliteEngine) exec(text string, args ...any) error {
-	st := e.stmts[text]
+	return e.run(stmt{sql: text, args: args})
+}
+
+// run runs a statement on the writer's connection; each text is prepared once.
+func (e *sqliteEngine) run(s stmt) error {
+	st := e.stmts[s.sql]
 	if st == nil {
 		var err error
-		if st, err = e.conn.PrepareContext(context.Background(), text); err != nil {
-			return fmt.Errorf("preparing %q: %w", text, err)
+		if st, err = e.conn.PrepareContext(context.Background(), s.sql); err != nil {
+			return fmt.Errorf("preparing %q: %w", s.sql, err)
 		}
-		e.stmts[text] = st
+		e.stmts[s.sql] = st
 	}
-	_, err := st.Exec(args...)
+	var err error
+	if s.into != nil {
+		err = st.QueryRow(s.args...).Scan(s.into)
+	} else {
+		_, err = st.Exec(s.args...)
+	}
 	if err != nil {
-		return fmt.Errorf("running %q: %w", text, err)
+		return fmt.Errorf("running %q: %w", s.sql, err)
 	}
 	return nil
 }
@@ -310,6 +357,9 @@ func classify(err error) error {
 	var se *sqlite.Error
 	if !errors.As(err, &se) {
 		return err
+	}
+	if se.Code() == sqlite3.SQLITE_CONSTRAINT_NOTNULL {
+		return err // a fault of the caller: no other fact was there first
 	}
 	switch se.Code() & 0xff {
 	case sqlite3.SQLITE_CONSTRAINT:

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -48,6 +49,7 @@ type Store struct {
 	read     *sql.DB
 
 	failing sync.Once
+	failed  atomic.Bool // nothing is stored any more
 	work    workers
 	watch   watchers
 	known   knownLogins
@@ -82,7 +84,7 @@ func (s *Store) openOwned(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, e.abandon())
 	}
-	s.segments = &segments{dir: filepath.Join(s.dir, segmentsDir), store: id, files: map[int64]*os.File{}}
+	s.segments = newSegments(s.dir, id)
 	t, err := s.recover(ctx)
 	if err == nil {
 		err = e.start(ctx, t)
@@ -112,7 +114,7 @@ func (s *Store) openSnapshot(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(err, db.Close())
 	}
-	s.segments = &segments{dir: filepath.Join(s.dir, segmentsDir), store: id, files: map[int64]*os.File{}}
+	s.segments = newSegments(s.dir, id)
 	return nil
 }
 
@@ -161,9 +163,9 @@ func (s *Store) refuseForeign() error {
 	ours, others := false, ""
 	for _, n := range names {
 		switch n.Name() {
-		case databaseName, lockName:
+		case databaseName:
 			ours = true
-		case segmentsDir, contentsDir, lostDir:
+		case lockName, segmentsDir, contentsDir, lostDir:
 		default:
 			others = n.Name()
 		}
@@ -176,6 +178,7 @@ func (s *Store) refuseForeign() error {
 
 // fail ends the store's life: what is on the disk is no longer known.
 func (s *Store) fail(err error) error {
+	s.failed.Store(true)
 	s.failing.Do(func() {
 		s.log.Error("the store cannot go on: the process ends, recovery decides at the next start", "error", err)
 		s.fatal(err)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -68,10 +69,7 @@ func (s *Store) Postpone(ctx context.Context, t Task, due time.Time, trouble str
 
 // clip bounds a text that comes from elsewhere.
 func clip(s string) string {
-	if len(s) > 1000 {
-		return s[:1000]
-	}
-	return s
+	return strings.ToValidUTF8(s[:min(len(s), 1000)], "?")
 }
 
 func (s *Store) tasks(ctx context.Context, where string, args ...any) ([]Task, error) {
@@ -106,15 +104,16 @@ func (s *Store) Unfinished(ctx context.Context) ([]Task, error) {
 
 // workers hold the claims of this process in memory: on the embedded engine it is the only one.
 type workers struct {
+	looking sync.Mutex // one looks at the table at a time
+
 	mu       sync.Mutex
 	signals  map[TaskKind]chan struct{}
 	claimed  map[ID]bool
-	released map[TaskKind]map[ID]bool // given back since the last look at the table
+	released map[ID]bool // given back since the last look began
 }
 
 func (w *workers) init() {
-	w.claimed = map[ID]bool{}
-	w.signals, w.released = map[TaskKind]chan struct{}{}, map[TaskKind]map[ID]bool{}
+	w.claimed, w.released, w.signals = map[ID]bool{}, map[ID]bool{}, map[TaskKind]chan struct{}{}
 	for _, k := range []TaskKind{TaskRelay, TaskReceive, TaskDeliver, TaskFollowUp} {
 		w.signals[k] = make(chan struct{}, 1)
 	}
@@ -130,10 +129,10 @@ func (w *workers) signal(kinds ...TaskKind) {
 }
 
 // look begins a look at the table: what is given back from now on may be gone from it, or have changed.
-func (w *workers) look(kind TaskKind) {
+func (w *workers) look() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.released[kind] = map[ID]bool{}
+	w.released = map[ID]bool{}
 }
 
 // take claims those tasks that nobody has and that nobody gave back since the look began; whoever gave one back has
@@ -143,7 +142,7 @@ func (w *workers) take(ts []Task, limit int) []Task {
 	defer w.mu.Unlock()
 	var free []Task
 	for _, t := range ts {
-		if !w.claimed[t.ID] && !w.released[t.Kind][t.ID] && len(free) < limit {
+		if !w.claimed[t.ID] && !w.released[t.ID] && len(free) < limit {
 			w.claimed[t.ID] = true
 			free = append(free, t)
 		}
@@ -154,9 +153,7 @@ func (w *workers) take(ts []Task, limit int) []Task {
 func (w *workers) give(t Task) {
 	w.mu.Lock()
 	delete(w.claimed, t.ID)
-	if w.released[t.Kind] != nil {
-		w.released[t.Kind][t.ID] = true
-	}
+	w.released[t.ID] = true
 	w.mu.Unlock()
 	w.signal(t.Kind)
 }
@@ -174,7 +171,9 @@ func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry fun
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
-		next, err := s.claimDue(ctx, kind, parallel-len(free))
+		// The channel first, the clock once: a jump or a moment between two readings would leave a due task asleep.
+		jumped, now := s.jumped(), s.now()
+		next, err := s.claimDue(ctx, kind, now, parallel-len(free))
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -185,18 +184,23 @@ func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry fun
 				s.attempt(ctx, t, retry, do)
 			})
 		}
-		if err := s.waitWork(ctx, kind, len(free) == parallel); err != nil {
+		if err := s.waitWork(ctx, kind, now, jumped, len(free) == parallel); err != nil {
 			return err
 		}
 	}
 }
 
-func (s *Store) claimDue(ctx context.Context, kind TaskKind, room int) ([]Task, error) {
+func (s *Store) claimDue(ctx context.Context, kind TaskKind, now time.Time, room int) ([]Task, error) {
+	if s.failed.Load() {
+		return nil, ErrClosed
+	}
 	if room <= 0 {
 		return nil, nil
 	}
-	s.work.look(kind)
-	ts, err := s.engine.due(ctx, kind, micros(s.now()), room+s.work.count())
+	s.work.looking.Lock()
+	defer s.work.looking.Unlock()
+	s.work.look()
+	ts, err := s.engine.due(ctx, kind, micros(now), room+s.work.count())
 	if err != nil {
 		return nil, err
 	}
@@ -204,11 +208,11 @@ func (s *Store) claimDue(ctx context.Context, kind TaskKind, room int) ([]Task, 
 }
 
 // waitWork waits for a reason to look again: new or finished work, a jump of the law's clock, the next due time.
-func (s *Store) waitWork(ctx context.Context, kind TaskKind, full bool) error {
+func (s *Store) waitWork(ctx context.Context, kind TaskKind, now time.Time, jumped <-chan struct{}, full bool) error {
 	wait := time.Hour
 	if !full {
 		var err error
-		if wait, err = s.untilDue(ctx, kind); err != nil && ctx.Err() == nil {
+		if wait, err = s.untilDue(ctx, kind, now); err != nil && ctx.Err() == nil {
 			return err
 		}
 	}
@@ -216,7 +220,7 @@ func (s *Store) waitWork(ctx context.Context, kind TaskKind, full bool) error {
 	defer timer.Stop()
 	select {
 	case <-s.work.signals[kind]:
-	case <-s.jumped():
+	case <-jumped:
 	case <-timer.C:
 	case <-ctx.Done():
 		return ctx.Err()
@@ -224,9 +228,8 @@ func (s *Store) waitWork(ctx context.Context, kind TaskKind, full bool) error {
 	return nil
 }
 
-// untilDue is the time to the next task that is not due yet; those that are due are claimed or will signal.
-func (s *Store) untilDue(ctx context.Context, kind TaskKind) (time.Duration, error) {
-	now := s.now()
+// untilDue is the time from now to the next task that was not due then; those that were are claimed or will signal.
+func (s *Store) untilDue(ctx context.Context, kind TaskKind, now time.Time) (time.Duration, error) {
 	var due *int64
 	err := s.read.QueryRowContext(ctx, `SELECT min(due) FROM task WHERE kind = $1 AND due > $2`, string(kind), micros(now)).Scan(&due)
 	if err != nil {
@@ -235,7 +238,7 @@ func (s *Store) untilDue(ctx context.Context, kind TaskKind) (time.Duration, err
 	if due == nil {
 		return time.Hour, nil
 	}
-	return fromMicros(*due).Sub(now), nil
+	return fromMicros(*due).Sub(s.now()), nil
 }
 
 func (s *Store) attempt(ctx context.Context, t Task, retry func(Task) time.Duration, do func(context.Context, Task) error) {

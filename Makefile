@@ -1,0 +1,54 @@
+# Every part of `make test` runs alone too. `make test` is exactly what CI runs.
+
+STATICCHECK_VERSION := v0.8.2
+STATICCHECK := bin/staticcheck-$(STATICCHECK_VERSION)
+FUZZTIME ?= 30s
+
+# A trailing ",direct" can wait for ever for a host that does not answer.
+comma := ,
+export GOPROXY := $(patsubst %$(comma)direct,%,$(shell go env GOPROXY 2>/dev/null))
+
+# $(call part,commands) runs the commands of one part, prints how long they took, and fails if one of them failed.
+part = @start=$$(date +%s); echo "== $@"; (set -e; $(1)); status=$$?; \
+	echo "== $@: $$(( $$(date +%s) - start )) s"; exit $$status
+
+.PHONY: help build test install fmt vet lint unit e2e fuzz bench
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9]*\):.*## \(.*\)/  make \1	\2/p' Makefile
+
+build: ## the program: ./ceralacca, without cgo
+	CGO_ENABLED=0 go build -trimpath -o ceralacca .
+
+test: install fmt vet lint unit e2e ## everything that must pass before a change goes in
+
+install: ## the programs that the tests need (apt on Debian and Ubuntu)
+	$(call part,scripts/install.sh)
+
+fmt: ## gofmt has nothing to change
+	$(call part,unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "$$unformatted"; exit 1; })
+
+vet: ## go vet, for Linux, macOS and Windows
+	$(call part,go vet ./...; for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os go vet ./...; done)
+
+lint: $(STATICCHECK) ## staticcheck, a pinned version in ./bin
+	$(call part,$(STATICCHECK) ./...)
+
+$(STATICCHECK):
+	GOBIN=$(CURDIR)/bin go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
+	mv bin/staticcheck $@
+
+unit: ## the tests of every package but e2e, under the race detector (needs a C compiler)
+	$(call part,packages=$$(go list ./...); \
+		CGO_ENABLED=1 go test -race -shuffle=on $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'))
+
+e2e: ## the real program as processes, with real clients
+	$(call part,go test ./e2e/... -count=1 -timeout 6m)
+
+fuzz: ## every fuzz target for FUZZTIME (30s) each; not a part of test
+	$(call part,FUZZTIME=$(FUZZTIME) scripts/fuzz.sh)
+
+bench: build ## the measures of design.md 8
+	./ceralacca bench

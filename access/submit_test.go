@@ -1,0 +1,174 @@
+package access
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// RFC 6109 3.1.1, attacks.md 1 to 6: each formal fault is told, and nothing of the message is kept.
+func TestFormalFaultsAreRefused(t *testing.T) {
+	w := newWorld(t)
+	const from, to, subject, id = "From: mario@pec.alfa.test", "To: luigi@pec.beta.test", "Subject: x", "Message-ID: <1@client.test>"
+	for name, c := range map[string]struct {
+		message string
+		to      []pec.Address
+		want    string // enhanced codes of the faults
+	}{
+		"no author":          {text(to, subject, id, "", "x"), nil, "5.1.7"},
+		"another author":     {text("From: anna@pec.alfa.test", to, id, "", "x"), nil, "5.7.1"},
+		"author in a name":   {text(`From: "mario@pec.alfa.test" <eva@pec.alfa.test>`, to, id, "", "x"), nil, "5.7.1"},
+		"two authors":        {text("From: mario@pec.alfa.test, eva@pec.alfa.test", to, id, "", "x"), nil, "5.1.7"},
+		"two From fields":    {text(from, from, to, id, "", "x"), nil, "5.6.0 5.1.7"},
+		"author is none":     {text("From: mario", to, id, "", "x"), nil, "5.1.7"},
+		"no To":              {text(from, "Cc: luigi@pec.beta.test", id, "", "x"), nil, "5.1.3"},
+		"bad To":             {text(from, "To: luigi@pec.beta.test, x@", id, "", "x"), nil, "5.1.3"},
+		"hidden recipient":   {text(from, to, id, "", "x"), []pec.Address{luigi, carla}, "5.7.1"},
+		"blind copy":         {text(from, to, "Bcc: luigi@pec.beta.test", id, "", "x"), nil, "5.7.1"},
+		"folded blind copy":  {text(from, to, "Bcc:", " luigi@pec.beta.test", id, "", "x"), nil, "5.7.1"},
+		"two Message-IDs":    {text(from, to, id, id, "", "x"), nil, "5.6.0"},
+		"bad Message-ID":     {text(from, to, "Message-ID: <a b@c>", "", "x"), nil, "5.6.0"},
+		"long Message-ID":    {text(from, to, "Message-ID: <"+strings.Repeat("x", 64<<10)+"@c>", "", "x"), nil, "5.6.0 5.6.0"},
+		"no header":          {text("Buongiorno"), nil, "5.6.0 5.1.7 5.1.3 5.7.1"},
+		"a line too long":    {text(from, to, id, "", strings.Repeat("x", 999)), nil, "5.6.0"},
+		"too much for many":  {text(from, to+strings.Repeat(",\r\n luigi@pec.beta.test", 50), id, "", strings.Repeat(text(strings.Repeat("x", 98)), 30_000)), many(50), "5.3.4"},
+		"too many":           {text(from, to, id, "", "x"), many(501), "5.5.3"},
+		"several at a time":  {text("From: eva@pec.alfa.test", "Bcc: x@y.test", id, "", "x"), nil, "5.7.1 5.1.3 5.7.1 5.7.1"},
+		"nothing whatsoever": {"", nil, "5.1.7 5.1.3 5.7.1"},
+	} {
+		if c.to == nil {
+			c.to = []pec.Address{luigi}
+		}
+		_, err := w.Submit(t.Context(), w.submission(c.message, c.to...))
+		var refused *Refused
+		if !errors.As(err, &refused) {
+			t.Errorf("%s: %v, want a refusal", name, err)
+			continue
+		}
+		var codes []string
+		for _, f := range refused.Faults {
+			codes = append(codes, f.Enhanced)
+			if !strings.Contains(refused.Error(), f.English) {
+				t.Errorf("%s: the error %q does not say %q", name, refused, f.English)
+			}
+		}
+		if got := strings.Join(codes, " "); got != c.want {
+			t.Errorf("%s: refused with %s, want %s", name, got, c.want)
+		}
+		w.wantNothing(name)
+	}
+	w.wantNoFiles()
+}
+
+// many is one recipient, as often.
+func many(n int) []pec.Address {
+	as := make([]pec.Address, n)
+	for i := range as {
+		as[i] = luigi
+	}
+	return as
+}
+
+// wantNoFiles checks that no spooled file was left.
+func (w *world) wantNoFiles() {
+	w.t.Helper()
+	err := filepath.WalkDir(filepath.Join(w.Store.Dir(), "contents"), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && !d.IsDir() {
+			w.t.Errorf("%s was left", path)
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+// A client that goes away, however late, leaves nothing.
+func TestBrokenOffSubmissionLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	gone := errors.New("connection reset")
+	for name, message := range map[string]string{"short": letter(luigi), "long": letter(luigi) + strings.Repeat(text("and more"), 100_000)} {
+		s := w.submission("", luigi)
+		s.Body = io.MultiReader(strings.NewReader(message), iotest.ErrReader(gone))
+		if _, err := w.Submit(t.Context(), s); !errors.Is(err, gone) {
+			t.Errorf("%s: %v", name, err)
+		}
+		w.wantNothing(name)
+	}
+	w.wantNoFiles()
+}
+
+// norms.md 130, 126; design.md 2: what cannot be typed truly is not accepted yet.
+func TestDirectoryDecides(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*world)
+		sender pec.Address
+		to     pec.Address
+	}{
+		"empty directory":          {func(w *world) { w.dir = published(beta()) }, mario, luigi},
+		"sender's domain unlisted": {func(*world) {}, "mario@nuovo.test", luigi},
+		"sender's domain claimed":  {func(*world) {}, "mario@ambiguo.test", luigi},
+		"our domain unlisted":      {func(*world) {}, mario, "anna@nuovo.test"},
+		"recipient's claimed":      {func(*world) {}, mario, "luigi@ambiguo.test"},
+		"our domain another's": {func(w *world) {
+			a, b := alfa(), beta()
+			a.Domains, b.Domains = a.Domains[:1], append(b.Domains, "comune.alfa.test")
+			w.dir = published(a, b)
+		}, mario, anna},
+	} {
+		w := newWorld(t)
+		c.change(w)
+		s := w.submission(strings.Replace(letter(c.to), string(mario), string(c.sender), 1), c.to)
+		if c.sender != mario {
+			s.Mailbox = w.mailbox(c.sender)
+		}
+		if _, err := w.Submit(t.Context(), s); !errors.Is(err, ErrNoDirectory) {
+			t.Errorf("%s: %v, want ErrNoDirectory", name, err)
+		}
+		w.wantNothing(name)
+	}
+}
+
+// design.md 3: what is owed must always be writable. The message is not even read.
+func TestReserveIsKept(t *testing.T) {
+	w := newWorld(t)
+	w.Reserve = 1 << 62
+	s := w.submission("", luigi)
+	s.Body = iotest.ErrReader(errors.New("read"))
+	if _, err := w.Submit(t.Context(), s); !errors.Is(err, ErrNoSpace) {
+		t.Errorf("%v, want ErrNoSpace", err)
+	}
+	w.wantNothing("over the reserve")
+}
+
+// A mailbox that is closed while its message is on the way sends nothing any more.
+func TestClosedMailboxSendsNothing(t *testing.T) {
+	w := newWorld(t)
+	if err := w.Store.SetEnabled(t.Context(), mario, false); err != nil {
+		t.Fatal(err)
+	}
+	if id, err := w.Submit(t.Context(), w.submission(letter(luigi), luigi)); err == nil || errors.Is(err, store.ErrUnknown) {
+		t.Errorf("accepted as %s (%v)", id, err)
+	}
+	w.wantNothing("from a closed mailbox")
+}
+
+// The queue before the keys is left when the client's time is over.
+func TestFullQueueIsLeft(t *testing.T) {
+	w := newWorld(t)
+	w.Signing = make(chan struct{})
+	s := w.submission(letter(luigi), luigi)
+	ctx, cancel := contextThatEnds(t)
+	s.Body = &atEOF{Reader: s.Body, do: cancel}
+	if _, err := w.Submit(ctx, s); err == nil {
+		t.Error("accepted")
+	}
+	w.wantNothing("after the context's end")
+}

@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/ceralacca/ceralacca/provider"
+)
+
+// configFlag names the configuration of the provider that a subcommand is about.
+type configFlag struct {
+	Config string `short:"c" required:"" type:"path" placeholder:"FILE" help:"The provider's configuration (TOML)."`
+}
+
+func (f configFlag) load() (*provider.Config, *provider.Clock, error) {
+	c, err := provider.LoadConfig(f.Config)
+	if err != nil {
+		return nil, nil, err
+	}
+	clock, err := c.Clock()
+	return c, clock, err
+}
+
+type serveCmd struct{ configFlag }
+
+// Run serves until SIGTERM or an interrupt.
+func (s serveCmd) Run(ctx context.Context, log *slog.Logger) error {
+	c, clock, err := s.load()
+	if err != nil {
+		return err
+	}
+	p, err := provider.Open(ctx, c, provider.Options{Clock: clock, Log: log, Fatal: fatal(log)})
+	if err != nil {
+		return err
+	}
+	err = errors.Join(p.Run(ctx), p.Close())
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+type configCmd struct {
+	Example configExampleCmd `cmd:"" help:"Print a configuration with every key explained."`
+}
+
+type configExampleCmd struct{}
+
+// Run prints the example.
+func (configExampleCmd) Run() error {
+	_, err := os.Stdout.Write(provider.Example())
+	return err
+}
+
+type mailboxCmd struct {
+	Add      mailboxAddCmd      `cmd:"" help:"Add a mailbox. Its password is read from standard input."`
+	List     mailboxListCmd     `cmd:"" help:"List the mailboxes."`
+	Password mailboxPasswordCmd `cmd:"" help:"Set a mailbox's password, read from standard input."`
+	Disable  mailboxDisableCmd  `cmd:"" help:"Close a mailbox: it takes no mail, nobody may log in, what it holds stays."`
+	Enable   mailboxEnableCmd   `cmd:"" help:"Open a mailbox again."`
+}
+
+type mailboxArg struct {
+	configFlag
+	Address string `arg:"" help:"The mailbox's address."`
+}
+
+// admin runs do with the owner of the provider's data.
+func (f configFlag) admin(ctx context.Context, log *slog.Logger, do func(*provider.Admin) error) error {
+	c, clock, err := f.load()
+	if err != nil {
+		return err
+	}
+	a, err := provider.Connect(ctx, c, clock, log)
+	if err != nil {
+		return err
+	}
+	return errors.Join(do(a), a.Close())
+}
+
+type mailboxAddCmd struct{ mailboxArg }
+
+// Run adds the mailbox.
+func (m mailboxAddCmd) Run(ctx context.Context, log *slog.Logger) error {
+	password, err := readPassword()
+	if err != nil {
+		return err
+	}
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.AddMailbox(ctx, m.Address, password) })
+}
+
+type mailboxPasswordCmd struct{ mailboxArg }
+
+// Run sets the password.
+func (m mailboxPasswordCmd) Run(ctx context.Context, log *slog.Logger) error {
+	password, err := readPassword()
+	if err != nil {
+		return err
+	}
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.SetPassword(ctx, m.Address, password) })
+}
+
+// readPassword takes one line from standard input, so that no password is seen in a list of processes.
+func readPassword() (string, error) {
+	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
+		fmt.Fprint(os.Stderr, "Password (it is shown): ")
+	}
+	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", fmt.Errorf("reading the password from standard input: %w", err)
+	}
+	line = strings.TrimRight(line, "\r\n")
+	if line == "" {
+		return "", errors.New("no password came on standard input: type one, or pipe it in")
+	}
+	return line, nil
+}
+
+type mailboxDisableCmd struct{ mailboxArg }
+
+// Run closes the mailbox.
+func (m mailboxDisableCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Disable(ctx, m.Address) })
+}
+
+type mailboxEnableCmd struct{ mailboxArg }
+
+// Run opens the mailbox.
+func (m mailboxEnableCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Enable(ctx, m.Address) })
+}
+
+type mailboxListCmd struct{ configFlag }
+
+// Run lists the mailboxes.
+func (m mailboxListCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return m.admin(ctx, log, func(a *provider.Admin) error {
+		ms, err := a.Mailboxes(ctx)
+		if err != nil {
+			return err
+		}
+		w := newTable("ADDRESS", "STATE", "KIND", "OCTETS")
+		for _, x := range ms {
+			state, kind := "open", "holder"
+			if !x.Enabled {
+				state = "disabled"
+			}
+			if x.Service {
+				kind = "service"
+			}
+			w.row(x.Address, state, kind, x.Used)
+		}
+		return w.Flush()
+	})
+}
+
+type domainCmd struct {
+	List domainListCmd `cmd:"" help:"List the domains and whether the directory lists them."`
+}
+
+type domainListCmd struct{ configFlag }
+
+// Run lists the domains.
+func (d domainListCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return d.admin(ctx, log, func(a *provider.Admin) error {
+		ds, err := a.Domains(ctx)
+		if err != nil {
+			return err
+		}
+		w := newTable("DOMAIN", "SIGNED BY", "STATE")
+		for _, x := range ds {
+			state := "listed"
+			if !x.Listed {
+				state = "not in the directory: takes no mail"
+			}
+			w.row(x.Domain, x.Unit, state)
+		}
+		return w.Flush()
+	})
+}
+
+type heldCmd struct {
+	List heldListCmd `cmd:"" help:"List what is held, the newest first."`
+	Show heldShowCmd `cmd:"" help:"Print a held message as it came."`
+}
+
+type heldListCmd struct{ configFlag }
+
+// Run lists what is held.
+func (h heldListCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return h.admin(ctx, log, func(a *provider.Admin) error {
+		hs, err := a.Held(ctx)
+		if err != nil {
+			return err
+		}
+		w := newTable("ID", "AT", "FROM", "TO", "REASON")
+		for _, x := range hs {
+			w.row(x.ID, x.At.Local().Format("2006-01-02 15:04:05"), printable(x.Sender), printable(strings.Join(x.Recipients, ",")), printable(x.Reason))
+		}
+		return w.Flush()
+	})
+}
+
+// printable keeps what strangers sent from steering the operator's terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+type heldShowCmd struct {
+	configFlag
+	ID string `arg:"" help:"The id that 'held list' shows."`
+}
+
+// Run prints the message.
+func (h heldShowCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return h.admin(ctx, log, func(a *provider.Admin) error { return a.HeldMessage(ctx, h.ID, os.Stdout) })
+}
+
+// table is columns on standard output.
+type table struct{ *tabwriter.Writer }
+
+func newTable(columns ...any) table {
+	t := table{tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)}
+	t.row(columns...)
+	return t
+}
+
+func (t table) row(cells ...any) {
+	for i, c := range cells {
+		if i > 0 {
+			fmt.Fprint(t, "\t")
+		}
+		fmt.Fprint(t, c)
+	}
+	fmt.Fprintln(t)
+}

@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"github.com/ceralacca/ceralacca/authority"
+	"github.com/ceralacca/ceralacca/bench"
+	"github.com/ceralacca/ceralacca/check"
+	"github.com/ceralacca/ceralacca/sandbox"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+type sandboxCmd struct {
+	Dir       string `type:"path" placeholder:"DIR" help:"Where everything is kept (default: ceralacca-sandbox in the user's cache)."`
+	Fresh     bool   `help:"Empty the directory first."`
+	BasePort  int    `default:"20250" placeholder:"N" help:"First port; 0 takes free ones."`
+	Mailboxes int    `default:"3" placeholder:"N" help:"Mailboxes a provider."`
+	Host      string `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, for containers."`
+}
+
+// Run runs the sandbox until SIGTERM or an interrupt.
+func (c sandboxCmd) Run(ctx context.Context, log *slog.Logger) error {
+	if c.Dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			return fmt.Errorf("there is no cache directory: name one with --dir: %w", err)
+		}
+		c.Dir = filepath.Join(cache, "ceralacca-sandbox")
+	}
+	if c.Mailboxes < 1 || c.BasePort < 0 || c.BasePort > 65000 {
+		return errors.New("--mailboxes must be 1 at least, and --base-port between 0 and 65000")
+	}
+	s, err := sandbox.Open(ctx, sandbox.Options{
+		Dir: c.Dir, Fresh: c.Fresh, BasePort: c.BasePort, Mailboxes: c.Mailboxes, Host: c.Host, Log: log, Fatal: fatal(log),
+	})
+	if err != nil {
+		return err
+	}
+	return errors.Join(s.Run(ctx, func() { fmt.Print(s.Greeting()) }), s.Close())
+}
+
+type authorityCmd struct {
+	Issue authorityIssueCmd `cmd:"" help:"Issue a certification authority and a provider's certificates (RFC 6109 5.5)."`
+}
+
+type authorityIssueCmd struct {
+	Dir      string   `required:"" type:"path" placeholder:"DIR" help:"Where the files go; the authority in it is used again."`
+	Provider string   `required:"" placeholder:"NAME" help:"The provider's name, as in the directory."`
+	Address  string   `required:"" placeholder:"ADDRESS" help:"Its signing address, such as posta-certificata@pec.example."`
+	Hostname []string `placeholder:"HOST" help:"Names of its servers, for a TLS certificate."`
+}
+
+// Run issues and writes the files; none is overwritten.
+func (c authorityIssueCmd) Run(_ context.Context) error {
+	w := &fileWriter{dir: c.Dir}
+	ca, err := w.authority()
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	cert, key, err := ca.IssueProvider(authority.ProviderRequest{Provider: c.Provider, Address: c.Address, At: now})
+	w.pair("signing", cert, key, err)
+	cert, key, err = ca.IssueClient(c.Provider, now)
+	w.pair("client", cert, key, err)
+	if len(c.Hostname) > 0 {
+		var ips []net.IP
+		cert, key, err = ca.IssueServer(c.Hostname, ips, now)
+		w.pair("server", cert, key, err)
+	}
+	return w.err
+}
+
+// fileWriter writes new files until the first error.
+type fileWriter struct {
+	dir string
+	err error
+}
+
+// authority loads the CA in the directory, or makes one.
+func (w *fileWriter) authority() (*authority.CA, error) {
+	cert, err := os.ReadFile(filepath.Join(w.dir, "ca.pem"))
+	if err == nil {
+		key, err := os.ReadFile(filepath.Join(w.dir, "ca.key"))
+		if err != nil {
+			return nil, err
+		}
+		return authority.LoadCA(cert, key)
+	}
+	ca, err := authority.NewCA("Closed network of certified mail", time.Now())
+	if err != nil {
+		return nil, err
+	}
+	key, err := ca.KeyPEM()
+	w.pair("ca", ca.CertificatePEM(), key, err)
+	return ca, w.err
+}
+
+func (w *fileWriter) pair(name string, cert, key []byte, err error) {
+	w.write(name+".pem", cert, err)
+	w.write(name+".key", key, err)
+}
+
+func (w *fileWriter) write(name string, octets []byte, err error) {
+	if w.err != nil {
+		return
+	}
+	if w.err = err; w.err != nil {
+		return
+	}
+	path := filepath.Join(w.dir, name)
+	if w.err = os.MkdirAll(w.dir, 0o700); w.err != nil {
+		return
+	}
+	if _, err := os.Stat(path); err == nil {
+		w.err = fmt.Errorf("%s is there already: move it away first", path)
+		return
+	}
+	if w.err = store.WriteFile(path, octets); w.err == nil {
+		fmt.Println(path)
+	}
+}
+
+type checkCmd struct{ configFlag }
+
+// Run checks the data and lists what is wrong.
+func (c checkCmd) Run(ctx context.Context, log *slog.Logger) error {
+	conf, clock, err := c.load()
+	if err != nil {
+		return err
+	}
+	roots, err := conf.SigningRoots()
+	if err != nil {
+		return err
+	}
+	st, err := store.Open(ctx, store.Options{Dir: conf.Path(conf.DataDir), Now: clock.Now, Jumped: clock.Jumped, Fatal: fatal(log), Log: log, ReadOnly: true})
+	if err != nil {
+		return err
+	}
+	report, err := check.Run(ctx, st, check.Options{Roots: roots})
+	if err = errors.Join(err, st.Close()); err != nil {
+		return err
+	}
+	for _, v := range report.Violations {
+		fmt.Println(printable(v))
+	}
+	fmt.Printf("%d facts, %d messages, %d recipients, %d entries checked: %d violations\n", report.Facts, report.Messages, report.Recipients, report.Entries, len(report.Violations))
+	if len(report.Violations) > 0 {
+		return errors.New("the data break invariants: keep a copy of them and look at each")
+	}
+	return nil
+}
+
+type benchCmd struct {
+	JSON      bool          `name:"json" help:"Print JSON instead of a table."`
+	Exchanges int           `default:"300" help:"Exchanges measured for P1."`
+	Duration  time.Duration `default:"20s" help:"At most this long a measure."`
+}
+
+// Run measures this very binary as a child process.
+func (c benchCmd) Run(ctx context.Context) error {
+	program, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	report, err := bench.Run(ctx, bench.Options{Program: program, Exchanges: c.Exchanges, Limit: c.Duration})
+	if err != nil {
+		return err
+	}
+	if c.JSON {
+		return report.WriteJSON(os.Stdout)
+	}
+	return report.WriteTable(os.Stdout)
+}
+
+type versionCmd struct{}
+
+// Run prints the version.
+func (versionCmd) Run() error {
+	version := "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version + " " + info.GoVersion
+	}
+	fmt.Println("ceralacca", version)
+	return nil
+}
