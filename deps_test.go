@@ -166,6 +166,7 @@ func (s source) at(node ast.Node, format string, args ...any) string {
 
 func (s source) line(pos token.Pos) int { return s.fset.Position(pos).Line }
 
+// importsOurs holds a file against the table. Tests of what issues may make keys.
 func importsOurs(s source) (problems []string) {
 	allowed, known := mayImport[s.pkg]
 	if !known {
@@ -174,7 +175,8 @@ func importsOurs(s source) (problems []string) {
 	for _, spec := range s.syntax.Imports {
 		ours, isOurs := strings.CutPrefix(importPath(spec), module+"/")
 		imported, _, _ := strings.Cut(ours, "/")
-		if isOurs && imported != s.pkg && !slices.Contains(strings.Fields(allowed), imported) {
+		keys := s.test && imported == "smime" && strings.Contains(allowed, "issuance")
+		if isOurs && imported != s.pkg && !keys && !slices.Contains(strings.Fields(allowed), imported) {
 			problems = append(problems, s.at(spec, "%s may not import %s (design.md 2)", s.pkg, imported))
 		}
 	}
