@@ -17,7 +17,7 @@ type meter struct {
 }
 
 const (
-	idleTime  = time.Second
+	idleTime  = time.Second / 2
 	quietTime = 50 * time.Millisecond
 	quietCPU  = time.Millisecond // in quietTime, at most
 	quietWait = 2 * time.Second  // background work of the program may never let it be so quiet
