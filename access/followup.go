@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"fmt"
+	"regexp"
 	"strings"
 
 	"github.com/ceralacca/ceralacca/issuance"
@@ -99,11 +100,13 @@ func eventRecord(unit *issuance.Unit, certificate [32]byte, at store.Instant, ki
 	}}}
 }
 
+var permanent = regexp.MustCompile(`^5\.[0-9]{1,3}\.[0-9]{1,3}$`)
+
 // statusOf is the enhanced status code (RFC 3463) of a reply, or a general one.
 func statusOf(reply string) string {
 	words := strings.Fields(reply)
 	for _, w := range words[:min(2, len(words))] {
-		if len(w) >= 5 && w[0] == '5' && w[1] == '.' && strings.Count(w, ".") == 2 && strings.Trim(w, "0123456789.") == "" {
+		if permanent.MatchString(w) {
 			return w
 		}
 	}

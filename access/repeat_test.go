@@ -1,6 +1,7 @@
 package access
 
 import (
+	"fmt"
 	"sync"
 	"testing"
 	"time"
@@ -11,40 +12,41 @@ import (
 
 // design.md 3: the same submission again gets the same id, and nothing is issued.
 func TestRepeats(t *testing.T) {
-	base := letter(luigi, anna)
+	w := newWorld(t)
+	same := func(s string) string { return s }
+	edit := func(old, new string) func(string) string {
+		return func(s string) string { return replaceOnce(s, old, new) }
+	}
+	both := []pec.Address{luigi, anna}
 	for name, c := range map[string]struct {
-		message string
-		to      []pec.Address
-		after   time.Duration
-		same    bool
+		change func(string) string
+		to     []pec.Address
+		after  time.Duration
+		want   pec.EventKind
 	}{
-		"the same":                {base, []pec.Address{luigi, anna}, 0, true},
-		"in another order":        {base, []pec.Address{anna, luigi}, time.Hour, true},
-		"doubled, in other case":  {base, []pec.Address{luigi, anna, "Luigi@PEC.beta.test"}, 0, true},
-		"within five days":        {base, []pec.Address{luigi, anna}, 5*24*time.Hour - time.Microsecond, true},
-		"after five days":         {base, []pec.Address{luigi, anna}, 5 * 24 * time.Hour, false},
-		"to fewer":                {base, []pec.Address{luigi}, 0, false},
-		"with another client id":  {replaceOnce(base, "<1@client.test>", "<2@client.test>"), []pec.Address{luigi, anna}, 0, false},
-		"with another octet":      {replaceOnce(base, "Ciao!", "Ciao."), []pec.Address{luigi, anna}, 0, false},
-		"with a header in change": {replaceOnce(base, "Prova", "prova"), []pec.Address{luigi, anna}, 0, false},
+		"the same":                {same, both, 0, pec.EventRepeated},
+		"in another order":        {same, []pec.Address{anna, luigi}, time.Hour, pec.EventRepeated},
+		"doubled, in other case":  {same, []pec.Address{luigi, anna, "Luigi@PEC.beta.test"}, 0, pec.EventRepeated},
+		"within five days":        {same, both, 5*24*time.Hour - time.Microsecond, pec.EventRepeated},
+		"after five days":         {same, both, 5 * 24 * time.Hour, pec.EventAccepted},
+		"to fewer":                {same, []pec.Address{luigi}, 0, pec.EventAccepted},
+		"with another client id":  {edit("@client.test", "@other.test"), both, 0, pec.EventAccepted},
+		"with another octet":      {edit("Ciao!", "Ciao."), both, 0, pec.EventAccepted},
+		"with a header in change": {edit("Prova", "prova"), both, 0, pec.EventAccepted},
 	} {
-		w := newWorld(t)
-		first := w.accept(base, luigi, anna)
-		tasks := len(w.ok(w.Store.Tasks(t.Context())).([]store.Task))
+		message := edit("<1@client.test>", fmt.Sprintf("<%x@client.test>", name))(letter(luigi, anna))
+		first := w.accept(message, luigi, anna)
+		tasks, facts := len(w.ok(w.Store.Tasks(t.Context())).([]store.Task)), w.facts()
 		w.pass(c.after)
-		second := w.accept(c.message, c.to...)
-		if (second == first) != c.same {
+		second := w.accept(c.change(message), c.to...)
+		repeated := c.want == pec.EventRepeated
+		if (second == first) != repeated {
 			t.Errorf("%s: %s, first %s", name, second, first)
 		}
-		again := len(w.ok(w.Store.Tasks(t.Context())).([]store.Task))
-		if c.same && again != tasks || !c.same && again == tasks {
+		if again := len(w.ok(w.Store.Tasks(t.Context())).([]store.Task)); (again == tasks) != repeated {
 			t.Errorf("%s: %d tasks, first %d", name, again, tasks)
 		}
-		want := pec.EventAccepted
-		if c.same {
-			want = pec.EventRepeated
-		}
-		if r := w.record(); w.facts() != 2 || r.Events[0].Kind != want || r.Events[0].ID != second {
+		if r := w.record(); w.facts() != facts+1 || r.Events[0].Kind != c.want || r.Events[0].ID != second {
 			t.Errorf("%s: the record is %+v", name, r.Events)
 		}
 	}

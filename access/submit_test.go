@@ -107,6 +107,7 @@ func TestBrokenOffSubmissionLeavesNothing(t *testing.T) {
 
 // norms.md 130, 126; design.md 2: what cannot be typed truly is not accepted yet.
 func TestDirectoryDecides(t *testing.T) {
+	w := newWorld(t)
 	for name, c := range map[string]struct {
 		change func(*world)
 		sender pec.Address
@@ -116,14 +117,15 @@ func TestDirectoryDecides(t *testing.T) {
 		"sender's domain unlisted": {func(*world) {}, "mario@nuovo.test", luigi},
 		"sender's domain claimed":  {func(*world) {}, "mario@ambiguo.test", luigi},
 		"our domain unlisted":      {func(*world) {}, mario, "anna@nuovo.test"},
-		"recipient's claimed":      {func(*world) {}, mario, "luigi@ambiguo.test"},
+		"recipient's claimed":      {func(*world) {}, mario, "luigi@conteso.test"},
+		"ours claimed by another":  {func(*world) {}, mario, "luigi@ambiguo.test"},
 		"our domain another's": {func(w *world) {
 			a, b := alfa(), beta()
 			a.Domains, b.Domains = a.Domains[:1], append(b.Domains, "comune.alfa.test")
 			w.dir = published(a, b)
 		}, mario, anna},
 	} {
-		w := newWorld(t)
+		w.dir = published(alfa(), beta(), gamma())
 		c.change(w)
 		s := w.submission(strings.Replace(letter(c.to), string(mario), string(c.sender), 1), c.to)
 		if c.sender != mario {

@@ -69,7 +69,16 @@ func beta() *directory.Entry {
 	return &directory.Entry{
 		Provider:       "Beta PEC S.p.A.",
 		Certificates:   []*x509.Certificate{certificate(betaKey(), "Beta PEC S.p.A.", "posta-certificata@pec.beta.test")},
-		ServiceMailbox: "ricevute@pec.beta.test", Domains: []string{"pec.beta.test", "studio.beta.test", "ambiguo.test"},
+		ServiceMailbox: "ricevute@pec.beta.test", Domains: []string{"pec.beta.test", "studio.beta.test", "ambiguo.test", "conteso.test"},
+	}
+}
+
+// gamma claims a domain of Beta's.
+func gamma() *directory.Entry {
+	return &directory.Entry{
+		Provider:       "Gamma PEC S.p.A.",
+		Certificates:   []*x509.Certificate{certificate(betaKey(), "Gamma PEC S.p.A.", "posta-certificata@pec.gamma.test")},
+		ServiceMailbox: "ricevute@pec.gamma.test", Domains: []string{"conteso.test"},
 	}
 }
 
@@ -88,7 +97,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, at: epoch, dir: published(alfa(), beta())}
+	w := &world{t: t, at: epoch, dir: published(alfa(), beta(), gamma())}
 	never := make(chan struct{})
 	st, err := store.Open(t.Context(), store.Options{
 		Dir: t.TempDir(), Now: w.now, Jumped: func() <-chan struct{} { return never }, Log: slog.New(slog.DiscardHandler),

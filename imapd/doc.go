@@ -13,8 +13,8 @@
 //     countable, and readable, until an EXPUNGE is sent, which never happens during FETCH, STORE or SEARCH.
 //   - What a client sends is bounded: commands 50 KB, literals 4 KB and 64 KB a command, APPEND by Config.MaxAppend and
 //     streamed into the store's spool, keywords by number and length, search keys by number and depth, folders by number,
-//     depth, length of name and messages, a mailbox's sessions by number (attacks.md 27). A literal that the library would refuse without reading it ends the
-//     connection, so that its octets are never taken for commands (literals.go).
+//     depth, length of name and messages, a mailbox's sessions by number (attacks.md 27). A literal that the library would
+//     refuse without reading it ends the connection, so that its octets are never taken for commands (literals.go).
 //   - A failed log-in is answered no sooner than a second after it came, whatever was wrong with it; the third ends the
 //     connection (attacks.md 9). Before log-in a connection lives two minutes, and each wait for a client is bounded.
 //   - Serve returns when everything that it started has ended.

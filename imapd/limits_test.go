@@ -3,12 +3,14 @@ package imapd
 import (
 	"bytes"
 	"crypto/tls"
+	"errors"
 	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/ceralacca/ceralacca/store"
@@ -186,6 +188,47 @@ func TestDamageFailsAlone(t *testing.T) {
 	}
 	c.wantLines("FETCH 1:3 FLAGS", "* 1 FETCH (FLAGS ())", "* 2 FETCH (FLAGS ())", "* 3 FETCH (FLAGS ())")
 	c.wantLines("SEARCH BODY c", "* SEARCH 1 3")
+}
+
+func TestTruncatedMessageIsNotServed(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.put(t, "INBOX", samples()["long"])
+	files, err := filepath.Glob(filepath.Join(h.dir, "contents", "*", "*"))
+	if err != nil || len(files) != 1 {
+		t.Fatal(files, err)
+	}
+	if err := os.Truncate(files[0], 200_000); err != nil {
+		t.Fatal(err)
+	}
+	c := h.login(t, "INBOX")
+	c.want("FETCH 1 BODY.PEEK[]", "NO [CORRUPTION]")
+	c.ok("NOOP")
+}
+
+type discard struct{ io.Writer }
+
+func (discard) Close() error { return nil }
+
+// TestUnreadableIsNotBroken: octets that cannot be read are told from a client that takes none.
+func TestUnreadableIsNotBroken(t *testing.T) {
+	t.Parallel()
+	_, gone := io.Pipe()
+	gone.CloseWithError(io.ErrClosedPipe)
+	failing := piece{iotest.ErrReader(os.ErrInvalid), 9}
+	if err := stream(discard{io.Discard}, failing); !errors.Is(err, errUnreadable) {
+		t.Error(err)
+	}
+	if err := stream(discard{gone}, octets([]byte("x"))); err == nil || errors.Is(err, errUnreadable) {
+		t.Error(err)
+	}
+	for err, fatal := range map[error]bool{
+		nil: false, errUnreadable: false, &store.DamageError{}: false, errCut: true, errors.Join(errCut, errUnreadable): true, io.EOF: true,
+	} {
+		if isFatal(err) != fatal {
+			t.Errorf("%v: fatal is not %v", err, fatal)
+		}
+	}
 }
 
 func TestConfigIsChecked(t *testing.T) {

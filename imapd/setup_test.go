@@ -11,6 +11,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -99,6 +100,48 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+func openStore(dir string, log *slog.Logger) (*store.Store, error) {
+	return store.Open(context.Background(), store.Options{
+		Dir: dir, Now: time.Now, Jumped: func() <-chan struct{} { return nil }, Fatal: func(err error) { panic(err) }, Log: log,
+	})
+}
+
+// furnished is the database of a store with Anna's mailbox, file by file. It is made once, because a password takes its time.
+var furnished = sync.OnceValue(func() map[string][]byte {
+	files, err := furnish()
+	if err != nil {
+		panic(err)
+	}
+	return files
+})
+
+func furnish() (map[string][]byte, error) {
+	dir, err := os.MkdirTemp("", "imapd")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	s, err := openStore(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	_, err = s.AddMailbox(context.Background(), testUser, false, testPassword)
+	if err := errors.Join(err, s.Close()); err != nil {
+		return nil, err
+	}
+	names, err := filepath.Glob(filepath.Join(dir, "store.db*"))
+	if err != nil {
+		return nil, err
+	}
+	files := map[string][]byte{}
+	for _, name := range names {
+		if files[filepath.Base(name)], err = os.ReadFile(name); err != nil {
+			return nil, err
+		}
+	}
+	return files, nil
+}
+
 // take empties the buffer.
 func (l *lockedBuffer) take() string {
 	l.mu.Lock()
@@ -113,11 +156,13 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 	ctx := context.Background()
 	h := &house{dir: t.TempDir(), log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
+	for name, octets := range furnished() {
+		if err := os.WriteFile(filepath.Join(h.dir, name), octets, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	var err error
-	h.store, err = store.Open(ctx, store.Options{
-		Dir: h.dir, Now: time.Now, Jumped: func() <-chan struct{} { return nil }, Fatal: func(err error) { panic(err) }, Log: log,
-	})
-	if err != nil {
+	if h.store, err = openStore(h.dir, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -125,7 +170,7 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 			t.Error(err)
 		}
 	})
-	if h.mailbox, err = h.store.AddMailbox(ctx, testUser, false, testPassword); err != nil {
+	if h.mailbox, err = h.store.Mailbox(ctx, testUser); err != nil {
 		t.Fatal(err)
 	}
 	h.serve(t, log, change...)

@@ -1,0 +1,118 @@
+package incoming
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"testing/iotest"
+
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// design.md 3, RCPT on port 25: who is answered what.
+func TestRecipients(t *testing.T) {
+	w := newWorld(t)
+	outside := pec.Address("eva@x.test")
+	for name, c := range map[string]struct {
+		from, to pec.Address
+		want     error
+	}{
+		"a holder of certified mail":     {luigi, mario, nil},
+		"in other case":                  {"LUIGI@PEC.beta.test", "MARIO@PEC.alfa.test", nil},
+		"a provider":                     {beta().unit.Address, mario, nil},
+		"to nobody, certified":           {luigi, "nobody@pec.alfa.test", nil},
+		"the null path":                  {"", mario, nil},
+		"the null path to nobody":        {"", "nobody@pec.alfa.test", nil},
+		"the null path to the signer":    {"", alfa().unit.Address, nil},
+		"from outside":                   {outside, mario, ErrOrdinary},
+		"from outside to nobody":         {outside, "nobody@pec.alfa.test", ErrNoMailbox},
+		"to another provider":            {luigi, sara, ErrNotLocal},
+		"to the outside":                 {luigi, carla, ErrNotLocal},
+		"to the outside from there":      {outside, carla, ErrNotLocal},
+		"to a domain that is not listed": {luigi, "mario@nuovo.test", ErrNoDirectory},
+		"to such a one from nowhere":     {"", "mario@nuovo.test", ErrNoDirectory},
+	} {
+		unit := *alfa().unit
+		unit.Domains = append([]string{"nuovo.test"}, unit.Domains...)
+		w.Units[0] = &unit
+		if err := w.Recipient(t.Context(), c.from, c.to); !errors.Is(err, c.want) || c.want == nil && err != nil {
+			t.Errorf("%s: %v, want %v", name, err, c.want)
+		}
+	}
+	// Before the first directory nobody is told that certified mail is not taken here for good.
+	w.dir = &directory.Directory{}
+	if err := w.Recipient(t.Context(), luigi, mario); !errors.Is(err, ErrNoDirectory) {
+		t.Errorf("without a directory: %v", err)
+	}
+}
+
+// report is a DSN that returns a header.
+func report(returned string) []byte {
+	return fmt.Appendf(nil, "From: <mailer-daemon@posta.test>\r\nSubject: no\r\nContent-Type: multipart/report; report-type=delivery-status; boundary=b\r\n\r\n"+
+		"--b\r\n\r\nno\r\n--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; x\r\n\r\n--b\r\nContent-Type: text/rfc822-headers\r\n\r\n%s\r\n--b--\r\n", returned)
+}
+
+// Mail that no provider signed and that does not pretend so is refused (norms.md 60), whatever else it is.
+func TestOrdinaryMailIsRefused(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, luigi)
+	sealed := beta().issue(beta().envelope("m1@pec.beta.test", luigi, mario))
+	person := mallory().forge(beta().envelope("m1@pec.beta.test", luigi, mario), unchanged)
+	plainly := func(octets []byte) []byte { // S/MIME as people use it
+		s := strings.Replace(string(octets), "X-Trasporto: posta-certificata\r\n", "", 1)
+		return []byte(strings.ReplaceAll(s, "daticert.xml", "fattura.xml"))
+	}
+	signedByPerson := mallory().forge(beta().envelope("m1@pec.beta.test", luigi, mario), func(s string) string { return strings.ReplaceAll(s, "daticert.xml", "fattura.xml") })
+	facts := w.facts()
+	for name, octets := range map[string][]byte{
+		"plain":                 []byte("From: x@y.test\r\nSubject: POSTA CERTIFICATA: x\r\n\r\nx\r\n"),
+		"empty":                 nil,
+		"signed by a person":    plainly(signedByPerson),
+		"badly signed by one":   edit(plainly(person), "Ciao!", "Addio"),
+		"certified, as a file":  wrap(sealed, "message", "X-Y: z"),
+		"certified, among some": []byte("Content-Type: multipart/mixed; boundary=w\r\n\r\n--w\r\nContent-Type: message/rfc822\r\n\r\n" + string(sealed) + "\r\n--w--\r\n"),
+		"a report of another's": report("Message-ID: <x@posta.test>\r\n"),
+		"a report of nothing":   report("Subject: x\r\n"),
+	} {
+		w.wantRefused(name, octets, "", mario)
+	}
+	// A DSN has a null path and goes to whom sent it.
+	w.wantRefused("a report with a path", report("Message-ID: <"+string(id)+">\r\n"), luigi, mario)
+	w.wantRefused("a report to another", report("Message-ID: <"+string(id)+">\r\n"), "", anna)
+	w.wantRefused("a report to the signer of an envelope that it did not issue", report("Message-ID: <x@pec.alfa.test>\r\n"), "", alfa().unit.Address)
+	if w.facts() != facts {
+		t.Error("facts were committed")
+	}
+}
+
+// norms.md 74, design.md 3: a DSN whose returned header bears an id of ours passes, and is put aside.
+func TestReportsAboutOursAreHeld(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, luigi)
+	header := "Subject: x\r\nMessage-ID: <" + string(id) + ">\r\n"
+	w.wantHeld("about his envelope", checkExistence, report(header), id, "", mario)
+	w.wantHeld("in other case", checkExistence, report(header), id, "", "MARIO@pec.alfa.test")
+	w.wantHeld("about his own id for it", checkExistence, report("Message-ID: <x@y.test>\r\nX-Riferimento-Message-ID: <"+string(id)+">\r\n"), id, "", mario)
+	// What we answered to Beta is reported to the address that signed it.
+	if err := w.receive(beta().issue(beta().envelope("m1@pec.beta.test", luigi, mario)), luigi, mario); err != nil {
+		t.Fatal(err)
+	}
+	m := w.ok(w.Store.Message(t.Context(), w.tasks(store.TaskRelay)[0].Message)).(store.Message)
+	w.wantHeld("about a receipt of ours", checkExistence, report("Message-ID: <"+m.MessageID+">\r\n"), "", "", alfa().unit.Address)
+}
+
+// What breaks off is kept nowhere.
+func TestBrokenOffArrivalLeavesNothing(t *testing.T) {
+	w := newWorld(t)
+	octets := beta().issueWith(beta().envelope("m1@pec.beta.test", luigi, mario), strings.Repeat("x\r\n", 200_000))
+	gone := errors.New("connection reset")
+	body := io.MultiReader(strings.NewReader(string(octets[:len(octets)-10])), iotest.ErrReader(gone))
+	err := w.Receive(t.Context(), Arrival{From: luigi, Recipients: []pec.Address{mario}, Hello: "x", Remote: "192.0.2.2", Body: body})
+	if !errors.Is(err, gone) || w.facts() != 0 || w.state("") != (state{}) {
+		t.Errorf("%v; %+v", err, w.state(""))
+	}
+}

@@ -1,0 +1,106 @@
+package incoming
+
+import (
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// own does the one receive task that there is.
+func (w *world) own() store.Task {
+	w.t.Helper()
+	ts := w.tasks(store.TaskReceive)
+	if len(ts) != 1 {
+		w.t.Fatalf("%d receive tasks, want one", len(ts))
+	}
+	if err := w.ReceiveOwn(w.t.Context(), ts[0]); err != nil {
+		w.t.Fatal(err)
+	}
+	return ts[0]
+}
+
+// design.md 3: within one provider the whole chain runs; the taking in charge is a mark, and no message (norms.md 57).
+func TestOwnEnvelope(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, anna, luigi)
+	w.pass(time.Minute)
+	task := w.own()
+	x := w.tracked(id, anna)
+	if x.State != store.StatePending || !x.TakenAt.Equal(w.now()) || !w.tracked(id, luigi).TakenAt.IsZero() {
+		t.Errorf("tracking is %+v", x)
+	}
+	deliver := w.tasks(store.TaskDeliver)
+	if len(deliver) != 2 || len(w.tasks(store.TaskRelay)) != 1 || len(w.tasks(store.TaskReceive)) != 0 {
+		t.Errorf("%d deliveries, %d relays are to be done", len(deliver), len(w.tasks(store.TaskRelay)))
+	}
+	if r := w.record(); r.Events[0].Kind != pec.EventTakenInCharge || len(r.Events[0].Generated) != 0 {
+		t.Errorf("the record is %+v", r)
+	}
+	before := w.state(id)
+	if err := w.ReceiveOwn(t.Context(), task); err == nil || !errors.Is(err, store.ErrConflict) {
+		if after := w.state(id); err != nil || after != before {
+			t.Errorf("done again: %v, %+v became %+v", err, before, after)
+		}
+	}
+}
+
+// Our own receipt about a holder's message to a holder of ours is heard as another's is.
+func TestOwnReceipt(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, anna)
+	w.own()
+	var deliver store.Task
+	for _, d := range w.tasks(store.TaskDeliver) {
+		if d.Target == string(anna) {
+			deliver = d
+		}
+	}
+	unit, at := alfa().unit, w.Store.Instant(deliver.Since)
+	receipt := must(unit.Issue(alfa().receipt(pec.NonDelivery, id, anna, anna), nil))
+	message := receipt.Message(unit.Entry, id, store.Span{})
+	err := w.Store.Refuse(t.Context(), store.Refusal{
+		Instant: at, Task: deliver, Receipt: message, Relay: store.NewRelay{Message: message.ID, Local: true, Sender: unit.Address, Recipients: []pec.Address{mario}},
+		Record: pec.Record{Fact: store.NewID(), At: at.At, Unit: "x", Events: []pec.Event{{Kind: pec.EventNonDelivery, ID: id, Provider: unit.Entry, Recipient: anna}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.own()
+	if x := w.tracked(id, anna); x.State != store.StateFailed {
+		t.Errorf("tracking is %+v", x)
+	}
+	found := false
+	for _, d := range w.tasks(store.TaskDeliver) {
+		found = found || d.Message == message.ID && d.Target == string(mario)
+	}
+	if !found || len(w.tasks(store.TaskReceive)) != 0 {
+		t.Error("the receipt is not on its way to the sender")
+	}
+}
+
+// What was settled meanwhile needs no receiving; the instant is never before the cause, whatever the clock does.
+func TestOwnTaskAfterItsTime(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, anna)
+	w.pass(-time.Hour)
+	w.own()
+	if x := w.tracked(id, anna); !x.TakenAt.Equal(epoch) {
+		t.Errorf("taken in charge at %s, sent at %s", x.TakenAt, epoch)
+	}
+}
+
+// norms.md 57: our own mail passes the checks all the same, and is put aside if it fails one.
+func TestOwnEnvelopeThatFailsIsHeld(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, anna)
+	w.dir = published(beta())
+	before := w.state(id)
+	w.own()
+	after := w.state(id)
+	if before.held++; after.held != before.held || after.tracking != before.tracking || after.messages != before.messages || after.tasks != before.tasks-1 || len(w.warnings.list) != 1 {
+		t.Errorf("%+v became %+v, warned of %q", before, after, w.warnings.list)
+	}
+}
