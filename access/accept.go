@@ -126,15 +126,10 @@ type routes struct {
 	byTarget   map[string][]pec.Address
 }
 
-// route looks up every recipient in one snapshot of the directory (RFC 6109 2.2.1; norms.md 20, 32). Doubles are dropped.
+// route looks up every recipient in one snapshot of the directory (RFC 6109 2.2.1; norms.md 20, 32)
 func (p *Point) route(dir *directory.Directory, to []pec.Address) (*routes, error) {
 	r := &routes{byTarget: map[string][]pec.Address{}}
-	seen := map[string]bool{}
 	for _, a := range to {
-		if seen[a.Key()] {
-			continue
-		}
-		seen[a.Key()] = true
 		entry, certified := dir.Domain(a.Domain())
 		unit, ours := p.Units.ByDomain(a.Domain())
 		switch {

@@ -62,6 +62,7 @@ func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
 	if err := p.admit(); err != nil {
 		return "", err
 	}
+	s.Recipients = pec.Distinct(s.Recipients)
 	o, err := p.take(s)
 	if err != nil {
 		return "", err

@@ -2,6 +2,7 @@ package access
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"path/filepath"
@@ -38,8 +39,8 @@ func TestFormalFaultsAreRefused(t *testing.T) {
 		"long Message-ID":    {text(from, to, "Message-ID: <"+strings.Repeat("x", 64<<10)+"@c>", "", "x"), nil, "5.6.0 5.6.0"},
 		"no header":          {text("Buongiorno"), nil, "5.6.0 5.1.7 5.1.3 5.7.1"},
 		"a line too long":    {text(from, to, id, "", strings.Repeat("x", 999)), nil, "5.6.0"},
-		"too much for many":  {text(from, to+strings.Repeat(",\r\n luigi@pec.beta.test", 50), id, "", strings.Repeat(text(strings.Repeat("x", 98)), 30_000)), many(50), "5.3.4"},
-		"too many":           {text(from, to, id, "", "x"), many(501), "5.5.3"},
+		"too much for many":  {text(from, toAll(many(50)), id, "", strings.Repeat(text(strings.Repeat("x", 98)), 30_000)), many(50), "5.3.4"},
+		"too many":           {text(from, toAll(many(501)), id, "", "x"), many(501), "5.5.3"},
 		"several at a time":  {text("From: eva@pec.alfa.test", "Bcc: x@y.test", id, "", "x"), nil, "5.7.1 5.1.3 5.7.1 5.7.1"},
 		"nothing whatsoever": {"", nil, "5.1.7 5.1.3 5.7.1"},
 	} {
@@ -71,9 +72,18 @@ func TestFormalFaultsAreRefused(t *testing.T) {
 func many(n int) []pec.Address {
 	as := make([]pec.Address, n)
 	for i := range as {
-		as[i] = luigi
+		as[i] = pec.Address(fmt.Sprintf("casella%d@pec.beta.test", i))
 	}
 	return as
+}
+
+// toAll is a To field with all the addresses.
+func toAll(as []pec.Address) string {
+	field := "To: " + string(as[0])
+	for _, a := range as[1:] {
+		field += ",\r\n " + string(a)
+	}
+	return field
 }
 
 // wantNoFiles checks that no spooled file was left.

@@ -18,12 +18,13 @@ func keyOf(a store.Audited) recipientOf { return recipientOf{a.Provider, a.PEC, 
 type derived struct {
 	state    map[recipientOf]string
 	deposits map[recipientOf]bool
+	taken    map[recipientOf]bool // in charge, by ourselves
 	index    map[recipientOf]map[string]int
 }
 
 // records reads every record in its order, and compares what follows from them with tracking, deposits and the index.
 func (c *checker) records() error {
-	d := &derived{state: map[recipientOf]string{}, deposits: map[recipientOf]bool{}, index: map[recipientOf]map[string]int{}}
+	d := &derived{state: map[recipientOf]string{}, deposits: map[recipientOf]bool{}, taken: map[recipientOf]bool{}, index: map[recipientOf]map[string]int{}}
 	const step = 1000
 	for from := int64(1); ; from += step {
 		facts, err := c.store.FactsBetween(c.ctx, from, from+step)
@@ -76,11 +77,18 @@ func (d *derived) apply(e pec.Event) {
 		for _, r := range e.Recipients {
 			d.settle(recipientOf{e.Provider, e.ID, r.Address.Key()}, pec.Kind(e.Detail))
 		}
+	case pec.EventTakenInCharge:
+		for _, r := range e.Recipients {
+			d.taken[recipientOf{e.Provider, e.ID, r.Address.Key()}] = true
+		}
 	case pec.EventDelivered:
 		d.deposits[k] = true
-	}
-	if e.Kind == pec.EventNonDelivery {
-		d.settleOwn(k, e)
+	case pec.EventNonDelivery:
+		// One that access issues to our own sender settles at once; delivery's, for a recipient that we took in charge, is
+		// heard later.
+		if !d.taken[k] {
+			d.settle(k, pec.NonDelivery)
+		}
 	}
 }
 
@@ -94,18 +102,6 @@ func (d *derived) settle(k recipientOf, kind pec.Kind) {
 	case pec.NonDelivery:
 		d.state[k] = store.StateFailed
 	}
-}
-
-// settleOwn: a non-delivery that access issues to our own sender settles at once; one of delivery's is heard later.
-func (d *derived) settleOwn(k recipientOf, e pec.Event) {
-	if d.state[k] == store.StatePending && !d.local(k, e) {
-		d.state[k] = store.StateFailed
-	}
-}
-
-// local tells whether the recipient was taken in charge by ourselves: then its provider's non-delivery is heard.
-func (d *derived) local(k recipientOf, _ pec.Event) bool {
-	return d.index[recipientOf{k.provider, k.id, ""}][string(pec.EventTakenInCharge)] > 0
 }
 
 func (c *checker) compare(d *derived) error {

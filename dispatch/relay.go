@@ -26,6 +26,9 @@ type Point struct {
 	Log       *slog.Logger
 }
 
+// ErrNullMX is what Routes returns for a domain that says that it takes no mail (RFC 7505): permanent.
+var ErrNullMX = errors.New("the domain takes no mail (RFC 7505)")
+
 const (
 	giveUp     = 24 * time.Hour // for external recipients (RFC 6109 2.2.2)
 	alarmAfter = 4 * time.Hour  // for receipts that nobody takes (design.md 3)
@@ -100,6 +103,10 @@ func (r *relay) byRoute(ctx context.Context, relays []store.Relay) []*group {
 			continue
 		}
 		route, err := r.Routes(ctx, x.Recipient.Domain(), r.certified)
+		if errors.Is(err, ErrNullMX) {
+			r.result(x.Recipient, Reply{Code: 556, Enhanced: "5.1.10", Text: err.Error()})
+			continue
+		}
 		if err != nil {
 			r.result(x.Recipient, Reply{Code: 451, Enhanced: "4.4.4", Text: err.Error()})
 			continue

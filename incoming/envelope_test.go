@@ -20,7 +20,7 @@ func TestEnvelopeIsTakenInCharge(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		want := distinct(to)
+		want := pec.Distinct(to)
 		deliver := w.tasks(store.TaskDeliver)
 		if len(deliver) != len(want) {
 			t.Errorf("%s: %d deliveries, want %d", name, len(deliver), len(want))

@@ -16,7 +16,7 @@ func (p *Point) hear(ctx context.Context, g *genuine) error {
 	if err != nil {
 		return err
 	}
-	about := distinct(g.Data.TakenFor)
+	about := pec.Distinct(g.Data.TakenFor)
 	if g.Data.Kind != pec.TakenInCharge {
 		about = []pec.Address{g.Data.DeliveredTo}
 	}
@@ -98,6 +98,9 @@ func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e st
 	}
 	if len(g.recipients) != 1 || g.recipients[0].Key() != to.Key() {
 		return store.Heard{}, failed(checkFormal, "the receipt is for %s and was sent to %v", to, g.recipients)
+	}
+	if g.Data.Sender.Key() != e.Sender.Key() {
+		return store.Heard{}, failed(checkFormal, "%s was sent by %s, not by %s", g.Data.ID, e.Sender, g.Data.Sender)
 	}
 	h := store.Heard{
 		Issuer: g.signer.Key(), Provider: unit.Entry, PEC: g.Data.ID, Kind: g.Data.Kind, Recipients: about, Digest: g.digest,

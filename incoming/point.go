@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/ceralacca/ceralacca/directory"
@@ -97,7 +96,7 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 		spool.Discard()
 		return fmt.Errorf("taking an arrival: %w", err)
 	}
-	m := &message{from: a.From, recipients: distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), parts: scan.Finish(), trace: p.received(a)}
+	m := &message{from: a.From, recipients: pec.Distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), parts: scan.Finish(), trace: p.received(a)}
 	m.signed, m.noSign = split.Finish()
 	if m.noSign != nil && !p.worthKeeping(ctx, m) {
 		spool.Discard()
@@ -109,17 +108,6 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 	}
 	defer m.content.Release()
 	return p.judge(ctx, m)
-}
-
-// distinct is each address once: a peer may name one twice, or in another case.
-func distinct(as []pec.Address) []pec.Address {
-	var once []pec.Address
-	for _, a := range as {
-		if !slices.ContainsFunc(once, func(b pec.Address) bool { return a.Key() == b.Key() }) {
-			once = append(once, a)
-		}
-	}
-	return once
 }
 
 func keep(part *pec.Part) bool { return pec.KeepForParse(part) || pec.KeepForDSN(part) }

@@ -161,3 +161,16 @@ func quote(s string) string {
 	}
 	return fmt.Sprintf("%+q", s)
 }
+
+// Distinct is each address once, the first spelling of each: SMTP may name one twice, or in another case.
+func Distinct(as []Address) []Address {
+	var once []Address
+	seen := make(map[string]bool, len(as))
+	for _, a := range as {
+		if key := a.Key(); !seen[key] {
+			seen[key] = true
+			once = append(once, a)
+		}
+	}
+	return once
+}

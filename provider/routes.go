@@ -60,7 +60,7 @@ func lookupMX(ctx context.Context, domain string) (string, error) {
 	}
 	host := strings.TrimSuffix(mxs[0].Host, ".")
 	if host == "" {
-		return "", fmt.Errorf("%s takes no mail (RFC 7505)", domain)
+		return "", dispatch.ErrNullMX
 	}
 	return host, nil
 }

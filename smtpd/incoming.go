@@ -54,6 +54,8 @@ func incomingReply(err error) error {
 		return &Error{Code: 550, Enhanced: "5.7.1", Text: "questa casella riceve solo posta certificata / this mailbox takes certified mail only", Err: err}
 	case errors.Is(err, incoming.ErrNotLocal):
 		return &Error{Code: 550, Enhanced: "5.7.1", Text: "relaying is denied", Err: err}
+	case errors.Is(err, incoming.ErrNoDirectory):
+		return &Error{Code: 451, Enhanced: "4.4.3", Text: "no providers' directory for this domain yet, try again later", Err: err}
 	case errors.Is(err, incoming.ErrNoMailbox):
 		return &Error{Code: 550, Enhanced: "5.1.1", Text: "casella inesistente / no such mailbox", Err: err}
 	case errors.Is(err, store.ErrUnknown):
