@@ -38,7 +38,8 @@ func Connect(ctx context.Context, c *Config, clock *Clock, log *slog.Logger) (*A
 	}
 	if conn, err := dial(ctx, "", ""); err == nil {
 		conn.Close()
-		return &Admin{client: http.Client{Transport: &http.Transport{DialContext: dial}}, close: func() error { return nil }}, nil
+		transport := &http.Transport{DialContext: dial}
+		return &Admin{client: http.Client{Transport: transport}, close: func() error { transport.CloseIdleConnections(); return nil }}, nil
 	}
 	a, st, err := openAdmin(ctx, c, clock, log)
 	if errors.Is(err, store.ErrLocked) {
@@ -118,6 +119,9 @@ func (a *Admin) Held(ctx context.Context) (hs []HeldInfo, err error) {
 
 // HeldMessage writes the octets of a held message.
 func (a *Admin) HeldMessage(ctx context.Context, id string, w io.Writer) error {
+	if _, err := store.ParseID(id); err != nil {
+		return err
+	}
 	body, err := a.do(ctx, http.MethodGet, "/held/"+id, nil)
 	if err != nil {
 		return err

@@ -62,19 +62,19 @@ type ListenConfig struct {
 
 // DirectoryConfig is where the signed directory of providers comes from, and what it is checked with.
 type DirectoryConfig struct {
-	URL             string   `toml:"url"`
-	CAFile          string   `toml:"ca_file"`
-	CertificateFile string   `toml:"client_certificate_file"`
-	KeyFile         string   `toml:"client_key_file"`
-	SignerFile      string   `toml:"signer_file"`
-	RootsFile       string   `toml:"signing_roots_file"`
-	Refresh         Duration `toml:"refresh"`
+	URL             string `toml:"url"`
+	CAFile          string `toml:"ca_file"`
+	CertificateFile string `toml:"client_certificate_file"`
+	KeyFile         string `toml:"client_key_file"`
+	SignerFile      string `toml:"signer_file"`
+	RootsFile       string `toml:"signing_roots_file"`
+	Refresh         string `toml:"refresh"` // such as "24h"
 }
 
 // RelayConfig is how mail leaves.
 type RelayConfig struct {
 	RootsFile string        `toml:"roots_file"`
-	Timeout   Duration      `toml:"timeout"`
+	Timeout   string        `toml:"timeout"` // such as "5s"; empty means the usual ones
 	Routes    []RouteConfig `toml:"routes"`
 }
 
@@ -94,25 +94,6 @@ type LimitsConfig struct {
 	ServiceMailbox int   `toml:"service_mailbox_days"`
 	AllowSHA1      *bool `toml:"allow_sha1"`
 }
-
-// Duration is a time.Duration in its text form, such as "24h".
-type Duration time.Duration
-
-// UnmarshalText reads "24h", "90s" and the like.
-func (d *Duration) UnmarshalText(text []byte) error {
-	v, err := time.ParseDuration(string(text))
-	if err == nil && v < 0 {
-		err = errors.New("it is negative")
-	}
-	*d = Duration(v)
-	if err != nil {
-		return fmt.Errorf("%q is no duration such as \"24h\": %w", text, err)
-	}
-	return nil
-}
-
-// MarshalText writes what UnmarshalText reads.
-func (d Duration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
 //go:embed example.toml
 var example []byte
@@ -180,9 +161,7 @@ func (c *Config) setDefaults() {
 	}
 	set(&c.DataDir, "data")
 	set(&c.Provider.Node, "1")
-	if c.Directory.Refresh == 0 {
-		c.Directory.Refresh = Duration(24 * time.Hour)
-	}
+	set(&c.Directory.Refresh, "24h")
 	l := &c.Limits
 	for _, n := range []struct {
 		at *int64

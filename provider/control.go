@@ -151,6 +151,9 @@ func (a *admin) add(ctx context.Context, address pec.Address, password string) e
 	if a.units.Reserved(address) {
 		return fmt.Errorf("%s is reserved for the provider: choose another address", address)
 	}
+	if password == "" {
+		return errors.New("a holder's mailbox has a password: give one")
+	}
 	_, err := a.store.AddMailbox(ctx, address, false, password)
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("%s is there already", address)

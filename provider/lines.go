@@ -8,7 +8,8 @@ import (
 	"github.com/pelletier/go-toml/v2/unstable"
 )
 
-// keyLines tells on which line of a TOML text each key stands; the tables of an array are numbered from 0.
+// keyLines tells on which line of a TOML text each key stands, in lower case, for the decoder does not mind the case
+// either; the tables of an array are numbered from 0.
 func keyLines(text []byte) map[string]int {
 	lines := map[string]int{}
 	counts := map[string]int{}
@@ -17,7 +18,7 @@ func keyLines(text []byte) map[string]int {
 	p.Reset(text)
 	for p.NextExpression() {
 		e := p.Expression()
-		key, offset := expressionKey(&p, e)
+		key, offset := expressionKey(e)
 		line := bytes.Count(text[:offset], []byte("\n")) + 1
 		switch e.Kind {
 		case unstable.Table:
@@ -36,15 +37,15 @@ func keyLines(text []byte) map[string]int {
 	return lines
 }
 
-func expressionKey(p *unstable.Parser, e *unstable.Node) (key string, offset int) {
+func expressionKey(e *unstable.Node) (key string, offset int) {
 	var parts []string
 	for it := e.Key(); it.Next(); {
 		if parts == nil {
-			offset = int(p.Range(it.Node().Data).Offset)
+			offset = int(it.Node().Raw.Offset)
 		}
 		parts = append(parts, string(it.Node().Data))
 	}
-	return joinKey(parts), offset
+	return strings.ToLower(joinKey(parts)), offset
 }
 
 // numbered adds to each part of a key that names an array of tables the number of its last table.

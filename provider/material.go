@@ -1,7 +1,6 @@
 package provider
 
 import (
-	"bytes"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -9,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/ceralacca/ceralacca/directory"
@@ -58,11 +58,18 @@ func (c *Config) load(now time.Time) (*material, error) {
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	m.units, err = issuance.NewUnits(units...)
-	if err != nil {
-		return nil, c.fault("units", "%v", err)
+	m.units, err = c.together(units)
+	return m, err
+}
+
+// together finds the first unit that does not go with those before it.
+func (c *Config) together(units []*issuance.Unit) (us issuance.Units, err error) {
+	for i := range units {
+		if us, err = issuance.NewUnits(units[:i+1]...); err != nil {
+			return nil, c.fault(fmt.Sprintf("units.%d", i), "%v: change it here", err)
+		}
 	}
-	return m, nil
+	return us, nil
 }
 
 func (c *Config) relayPool() (*x509.CertPool, error) {
@@ -118,9 +125,13 @@ func (c *Config) loadKey(key string, k KeyFiles, u *issuance.Unit, now time.Time
 }
 
 func (c *Config) keyPair(key, certificate, private string) (tls.Certificate, error) {
+	prefix := key + keySuffix(key)
+	if _, err := c.certificates(prefix+"certificate_file", certificate); err != nil {
+		return tls.Certificate{}, err
+	}
 	pair, err := tls.LoadX509KeyPair(c.Path(certificate), c.Path(private))
 	if err != nil {
-		return pair, c.fault(key+keySuffix(key)+"key_file", "%v: name the key that belongs to %s", err, certificate)
+		return pair, c.fault(prefix+"key_file", "%v: name the key that belongs to %s", err, certificate)
 	}
 	return pair, nil
 }
@@ -148,7 +159,7 @@ func (c *Config) pool(key, path string) (*x509.CertPool, error) {
 func (c *Config) certificates(key, path string) ([]*x509.Certificate, error) {
 	rest, err := os.ReadFile(c.Path(path))
 	if err != nil {
-		return nil, c.fault(key, "the file cannot be read: %v", err)
+		return nil, c.unreadable(key, err)
 	}
 	var certs []*x509.Certificate
 	for {
@@ -174,14 +185,16 @@ func (c *Config) certificates(key, path string) ([]*x509.Certificate, error) {
 func (c *Config) privateKey(key, path string) (crypto.Signer, error) {
 	octets, err := os.ReadFile(c.Path(path))
 	if err != nil {
-		return nil, c.fault(key, "the file cannot be read: %v", err)
+		return nil, c.unreadable(key, err)
 	}
-	block, _ := pem.Decode(octets)
-	if block == nil {
-		return nil, c.fault(key, "%s holds no key in PEM form", path)
+	var block *pem.Block
+	for rest := octets; block == nil || !strings.HasSuffix(block.Type, "PRIVATE KEY"); {
+		if block, rest = pem.Decode(rest); block == nil {
+			return nil, c.fault(key, "%s holds no private key in PEM form", path)
+		}
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
-	if err != nil && bytes.Contains([]byte(block.Type), []byte("RSA")) {
+	if err != nil && block.Type == "RSA PRIVATE KEY" {
 		parsed, err = x509.ParsePKCS1PrivateKey(block.Bytes)
 	}
 	if err != nil {

@@ -131,7 +131,7 @@ func (p *Provider) wireDirectory(m *material) error {
 	p.keeper, err = directory.NewKeeper(directory.KeeperConfig{
 		Signer: m.directorySigner, Fetch: directory.HTTPSFetch(p.config.Directory.URL, m.directoryTLS),
 		Load: func() ([]byte, error) { return os.ReadFile(path) }, Save: func(b []byte) error { return store.WriteFile(path, b) },
-		Now: p.clock.Now, Jumped: p.clock.Jumped, Every: time.Duration(p.config.Directory.Refresh), Log: p.log,
+		Now: p.clock.Now, Jumped: p.clock.Jumped, Every: duration(p.config.Directory.Refresh), Log: p.log,
 	})
 	return err
 }
@@ -149,7 +149,7 @@ func (p *Provider) wirePoints(m *material) {
 		Hostname: c.Provider.Hostname, Signing: signing, Log: p.log,
 	}
 	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 4 * cores, Log: p.log}
-	t := time.Duration(c.Relay.Timeout)
+	t := duration(c.Relay.Timeout)
 	p.dispatch = &dispatch.Point{
 		Store: p.Store, Directory: p.keeper.Current, Parallel: 8 * cores, Unit: string(p.Units[0].Address), Log: p.log, Routes: p.routes(m),
 		Pool: dispatch.NewPool(dispatch.PoolConfig{

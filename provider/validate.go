@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/ceralacca/ceralacca/pec"
 )
@@ -52,9 +53,9 @@ func (c *Config) validateUnit(key string, u UnitConfig) []error {
 			faults = append(faults, err)
 		}
 	}
-	for name, value := range map[string]string{"signing_address": u.SigningAddress, "service_mailbox": u.ServiceMailbox} {
-		if _, err := pec.ParseAddress(value); err != nil {
-			add(c.fault(key+"."+name, "%q is no address: %v", value, err))
+	for _, a := range []service{{"signing_address", u.SigningAddress}, {"service_mailbox", u.ServiceMailbox}} {
+		if _, err := pec.ParseAddress(a.address); err != nil {
+			add(c.fault(key+"."+a.name, "%q is no address: %v", a.address, err))
 		}
 	}
 	if len(u.Domains) == 0 {
@@ -114,6 +115,9 @@ func (c *Config) validateDirectory() []error {
 	if !strings.HasPrefix(d.URL, "https://") {
 		faults = append(faults, c.fault("directory.url", "%q is no https address: name where the signed directory (.ldif.p7m) is", d.URL))
 	}
+	if err := c.period("directory.refresh", d.Refresh); err != nil {
+		faults = append(faults, err)
+	}
 	for _, f := range []service{
 		{"ca_file", d.CAFile}, {"client_certificate_file", d.CertificateFile}, {"client_key_file", d.KeyFile},
 		{"signer_file", d.SignerFile}, {"signing_roots_file", d.RootsFile},
@@ -131,6 +135,9 @@ func (c *Config) validateRelay() []error {
 		if err := c.existing("relay.roots_file", c.Relay.RootsFile); err != nil {
 			faults = append(faults, err)
 		}
+	}
+	if err := c.period("relay.timeout", c.Relay.Timeout); err != nil {
+		faults = append(faults, err)
 	}
 	known := map[string]bool{}
 	for i, r := range c.Relay.Routes {
@@ -151,14 +158,16 @@ func (c *Config) validateRelay() []error {
 func (c *Config) validateLimits() []error {
 	var faults []error
 	l := c.Limits
-	if l.Recipients < 50 {
-		faults = append(faults, c.fault("limits.recipients", "%d is less than the 50 recipients that must always be accepted", l.Recipients))
-	}
-	if l.Product < 30_000_000 || l.Message < 30_000_000 {
-		faults = append(faults, c.fault("limits", "product and message must be at least 30000000 octets, which must always be accepted"))
-	}
-	if l.ServiceMailbox < 1 || l.Reserve < 0 {
-		faults = append(faults, c.fault("limits", "service_mailbox_days and disk_reserve must be positive"))
+	for _, n := range []struct {
+		name         string
+		value, least int64
+	}{
+		{"recipients", int64(l.Recipients), 50}, {"product", l.Product, 30_000_000}, {"message", l.Message, 30_000_000},
+		{"service_mailbox_days", int64(l.ServiceMailbox), 1}, {"disk_reserve", l.Reserve, 0},
+	} {
+		if n.value < n.least {
+			faults = append(faults, c.fault("limits."+n.name, "%d is too low: it must be %d at least", n.value, n.least))
+		}
 	}
 	return faults
 }
@@ -170,13 +179,30 @@ func (c *Config) required(key, value, meaning string) error {
 	return nil
 }
 
+func (c *Config) period(key, text string) error {
+	if d, err := time.ParseDuration(text); text != "" && (err != nil || d <= 0) {
+		return c.fault(key, "%q is no duration such as \"24h\" or \"5s\"", text)
+	}
+	return nil
+}
+
+// duration is the value of what period has found right; empty is zero.
+func duration(text string) time.Duration {
+	d, _ := time.ParseDuration(text)
+	return d
+}
+
 func (c *Config) existing(key, path string) error {
 	if path == "" {
 		return c.fault(key, "it is missing: name a PEM file")
 	}
 	f, err := os.Open(c.Path(path))
 	if err != nil {
-		return c.fault(key, "the file cannot be read: %v", err)
+		return c.unreadable(key, err)
 	}
 	return f.Close()
+}
+
+func (c *Config) unreadable(key string, err error) error {
+	return c.fault(key, "the file cannot be read: %v. Put it there, or name another one", err)
 }

@@ -92,15 +92,25 @@ type material struct {
 // prepare makes keys and certificates in a new directory, writes the configurations, and reads what it needs.
 func prepare(dir string, p *plan, now time.Time) (*material, error) {
 	marker, err := os.ReadFile(filepath.Join(dir, markerName))
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
+	if errors.Is(err, os.ErrNotExist) {
+		marker, err = []byte(markerMaking), nil
+	}
+	if err != nil {
 		return nil, err
 	}
-	if string(marker) != markerComplete {
-		if err := makeFiles(dir, p, now); err != nil {
-			return nil, err
-		}
+	switch string(marker) {
+	case markerMaking:
+		err = makeFiles(dir, p, now)
+	case markerComplete:
+		err = checkFiles(dir, p)
+	default:
+		err = fmt.Errorf("the sandbox in %s is damaged, or another version's: %s holds %.20q. Put it back, or begin anew with --fresh", dir, markerName, marker)
 	}
-	if err := checkFiles(dir, p); err != nil {
+	if err != nil {
+		return nil, err
+	}
+	m, err := loadMaterial(dir)
+	if err != nil {
 		return nil, err
 	}
 	for _, pp := range p.providers {
@@ -108,7 +118,7 @@ func prepare(dir string, p *plan, now time.Time) (*material, error) {
 			return nil, err
 		}
 	}
-	return loadMaterial(dir)
+	return m, nil
 }
 
 // maker writes files until the first error.

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
@@ -59,9 +60,7 @@ func newPlan(o Options) (*plan, error) {
 	if o.BasePort == 0 {
 		return p, p.freePorts(ports)
 	}
-	for _, x := range ports {
-		*x.at = p.dialled(o.BasePort + x.offset)
-	}
+	p.setPorts(ports, o.BasePort)
 	return p, nil
 }
 
@@ -87,15 +86,34 @@ func (p *plan) listen(dialled, what string) (net.Listener, error) {
 	return l, nil
 }
 
-// freePorts finds free ports for all services; each is held until the last is found, so that they differ.
-func (p *plan) freePorts(ports []port) error {
+// setPorts gives every service its port.
+func (p *plan) setPorts(ports []port, base int) {
 	for _, x := range ports {
-		l, err := net.Listen("tcp", net.JoinHostPort(p.host, "0"))
-		if err != nil {
-			return fmt.Errorf("no free port on %s: %w", p.host, err)
+		*x.at = p.dialled(base + x.offset)
+	}
+}
+
+// freePorts finds a base port all of whose ports are free. It looks below the ports that systems give to whoever asks for
+// any one (RFC 6335 6; Linux begins at 32768), so that a port that is free now is so when its service opens.
+func (p *plan) freePorts(ports []port) (err error) {
+	for range 100 {
+		p.setPorts(ports, 10_000+rand.IntN(22_000))
+		if err = p.tryPorts(ports); err == nil {
+			return nil
 		}
-		defer l.Close()
-		*x.at = p.dialled(l.Addr().(*net.TCPAddr).Port)
+	}
+	return fmt.Errorf("no free ports on %s: %w", p.host, err)
+}
+
+func (p *plan) tryPorts(ports []port) error {
+	for _, x := range ports {
+		l, err := net.Listen("tcp", p.listened(*x.at))
+		if err != nil {
+			return err
+		}
+		if err := l.Close(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
