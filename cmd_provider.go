@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -202,7 +203,7 @@ func (h heldListCmd) Run(ctx context.Context, log *slog.Logger) error {
 		}
 		w := newTable("ID", "AT", "FROM", "TO", "REASON")
 		for _, x := range hs {
-			w.row(x.ID, x.At.Local().Format("2006-01-02 15:04:05"), printable(x.Sender), printable(strings.Join(x.Recipients, ",")), printable(x.Reason))
+			w.row(x.ID, x.At.Local().Format("2006-01-02 15:04:05"), cmp.Or(printable(x.Sender), "<>"), printable(strings.Join(x.Recipients, ",")), printable(x.Reason))
 		}
 		return w.Flush()
 	})

@@ -49,17 +49,13 @@ func (r *Refused) Error() string {
 	return "refused: " + strings.Join(texts, "; ")
 }
 
-// What keeps a submission out for now.
-var (
-	// ErrNoSpace: too little disk is free; what is owed must always be writable (design.md 3).
-	ErrNoSpace = errors.New("the disk's reserve is reached")
-	// ErrNoDirectory: the providers' directory is not there, or does not name the sender's domain as ours yet.
-	ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
-)
+// ErrNoDirectory keeps a submission out for now: the providers' directory is not there, or does not name the sender's
+// domain as ours yet.
+var ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
 
 // Submit accepts a message. See the package comment for what its return means.
 func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
-	if err := p.admit(); err != nil {
+	if err := p.Store.CheckReserve(p.Reserve); err != nil {
 		return "", err
 	}
 	s.Recipients = pec.Distinct(s.Recipients)
@@ -85,17 +81,6 @@ func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
 	return id, err
 }
 
-func (p *Point) admit() error {
-	free, err := store.FreeSpace(p.Store.Dir())
-	if err != nil {
-		return err
-	}
-	if free < p.Reserve {
-		return ErrNoSpace
-	}
-	return nil
-}
-
 // original is a submission that passed the formal checks.
 type original struct {
 	pec.Original
@@ -111,6 +96,11 @@ func (p *Point) take(s Submission) (*original, error) {
 	if _, err := io.Copy(io.MultiWriter(spool, scan), s.Body); err != nil {
 		spool.Discard()
 		return nil, fmt.Errorf("taking a submission: %w", err)
+	}
+	// Once more: several may have come in together.
+	if err := p.Store.CheckReserve(p.Reserve); err != nil {
+		spool.Discard()
+		return nil, err
 	}
 	st := scan.Finish()
 	o := &original{structure: st}

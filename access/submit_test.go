@@ -154,8 +154,8 @@ func TestReserveIsKept(t *testing.T) {
 	w.Reserve = 1 << 62
 	s := w.submission("", luigi)
 	s.Body = iotest.ErrReader(errors.New("read"))
-	if _, err := w.Submit(t.Context(), s); !errors.Is(err, ErrNoSpace) {
-		t.Errorf("%v, want ErrNoSpace", err)
+	if _, err := w.Submit(t.Context(), s); !errors.Is(err, store.ErrSpool) {
+		t.Errorf("%v, want ErrSpool", err)
 	}
 	w.wantNothing("over the reserve")
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/smime"
@@ -84,7 +85,7 @@ func (c *checker) signature(m store.Message, split *smime.Splitter) error {
 	if err != nil {
 		return err
 	}
-	if digest, ok := signed.Digest(crypto.SHA256); !ok || !bytes.Equal(digest, m.Signed) {
+	if sum, ok := signed.Digest(crypto.SHA256); !ok || !bytes.Equal(sum, m.Signed) {
 		return errors.New("the digest of its signed octets is not the recorded one")
 	}
 	if c.roots != nil {
@@ -93,6 +94,9 @@ func (c *checker) signature(m store.Message, split *smime.Splitter) error {
 	return err
 }
 
+// digest is the SHA-256 of an original: header and body.
+type digest = [sha256.Size]byte
+
 // originals compares the original in every certified message and every receipt that encloses one with what was accepted
 // or taken in charge: the same octets everywhere.
 func (c *checker) originals() error {
@@ -100,13 +104,16 @@ func (c *checker) originals() error {
 	if err != nil {
 		return err
 	}
+	kept := map[recipientOf][]digest{} // without recipient: a peer may send several under one id
 	for _, e := range envelopes {
-		want, err := c.originalDigest(e)
+		want, err := c.originalDigest(e.Message)
 		if err != nil {
 			c.violation("the original of %s: %v", e.PEC, err)
 			continue
 		}
-		c.enclosed(e.PEC, e.Message, want, true)
+		k := recipientOf{e.Provider, e.PEC, ""}
+		kept[k] = append(kept[k], want)
+		c.enclosed(e, []digest{want}, true)
 	}
 	receipts, err := c.store.IssuedSteps(c.ctx)
 	if err != nil {
@@ -117,17 +124,14 @@ func (c *checker) originals() error {
 		return err
 	}
 	for _, r := range append(receipts, heard...) {
-		want, err := c.originalDigest(r)
-		if err == nil && !r.Message.IsZero() {
-			c.enclosed(r.PEC, r.Message, want, false)
-		}
+		c.enclosed(r, kept[recipientOf{r.Provider, r.PEC, ""}], false)
 	}
 	return nil
 }
 
-// originalDigest is the SHA-256 of postacert.eml as the store keeps it: header and body.
-func (c *checker) originalDigest(a store.Audited) (sum [sha256.Size]byte, err error) {
-	e, err := c.store.Envelope(c.ctx, a.Provider, a.PEC)
+// originalDigest is that of the postacert.eml that the store keeps for an envelope.
+func (c *checker) originalDigest(message store.ID) (sum digest, err error) {
+	e, err := c.store.EnvelopeOf(c.ctx, message)
 	if err != nil {
 		return sum, err
 	}
@@ -143,34 +147,34 @@ func (c *checker) originalDigest(a store.Audited) (sum [sha256.Size]byte, err er
 	return sum, err
 }
 
-// enclosed compares the postacert.eml of a stored message.
-func (c *checker) enclosed(id pec.ID, message store.ID, want [sha256.Size]byte, due bool) {
+// enclosed holds the postacert.eml of a stored message against those that it may be.
+func (c *checker) enclosed(about store.Audited, want []digest, due bool) {
+	m, got, err := c.enclosedDigest(about.Message)
+	switch {
+	case err != nil:
+		c.violation("a message about %s: %v", about.PEC, err)
+	case m.Original == nil && due:
+		c.violation("the envelope of %s has no original", about.PEC)
+	case m.Original != nil && !slices.Contains(want, got):
+		c.violation("%s: the original in %s <%s> is not the one that was accepted", about.PEC, m.Data.Kind, pec.BareID(m.Header.Get("Message-ID")))
+	}
+}
+
+func (c *checker) enclosedDigest(message store.ID) (*pec.Message, digest, error) {
 	octets, err := c.store.Open(c.ctx, message, nil)
 	if err != nil {
-		c.violation("a message about %s cannot be read: %v", id, err)
-		return
+		return nil, digest{}, err
 	}
 	defer octets.Close()
 	scan := pec.NewScanner(pec.KeepForParse)
 	if _, err := io.Copy(scan, octets.Reader()); err != nil {
-		c.violation("a message about %s cannot be read: %v", id, err)
-		return
+		return nil, digest{}, err
 	}
 	m, err := pec.ParseMessage(scan.Finish())
-	if err != nil {
-		c.violation("a message about %s is no message of PEC: %v", id, err)
-		return
-	}
-	if m.Original == nil {
-		if due {
-			c.violation("the envelope of %s has no original", id)
-		}
-		return
+	if err != nil || m.Original == nil {
+		return m, digest{}, err
 	}
 	sum := sha256.New()
-	if _, err := io.Copy(sum, octets.Section(m.Original.Body, m.Original.End-m.Original.Body)); err != nil {
-		c.violation("a message about %s cannot be read: %v", id, err)
-	} else if !bytes.Equal(sum.Sum(nil), want[:]) {
-		c.violation("%s: the original in %s <%s> is not the one that was accepted", id, m.Data.Kind, pec.BareID(m.Header.Get("Message-ID")))
-	}
+	_, err = io.Copy(sum, octets.Section(m.Original.Body, m.Original.End-m.Original.Body))
+	return m, digest(sum.Sum(nil)), err
 }

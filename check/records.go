@@ -62,10 +62,7 @@ func (c *checker) record(d *derived, f store.Fact) {
 // apply is what an event does to tracking and deposits.
 func (d *derived) apply(e pec.Event) {
 	k := recipientOf{e.Provider, e.ID, e.Recipient.Key()}
-	if d.index[k] == nil {
-		d.index[k] = map[string]int{}
-	}
-	d.index[k][string(e.Kind)]++
+	d.count(k, string(e.Kind), 1)
 	switch e.Kind {
 	case pec.EventAccepted:
 		for _, r := range e.Recipients {
@@ -102,6 +99,13 @@ func (d *derived) settle(k recipientOf, kind pec.Kind) {
 	case pec.NonDelivery:
 		d.state[k] = store.StateFailed
 	}
+}
+
+func (d *derived) count(k recipientOf, kind string, by int) {
+	if d.index[k] == nil {
+		d.index[k] = map[string]int{}
+	}
+	d.index[k][kind] += by
 }
 
 func (c *checker) compare(d *derived) error {
@@ -141,7 +145,7 @@ func (c *checker) compareIndex(d *derived) error {
 		return err
 	}
 	for _, e := range index {
-		d.index[keyOf(e)][e.Kind]--
+		d.count(keyOf(e), e.Kind, -1)
 	}
 	for k, kinds := range d.index {
 		for kind, n := range kinds {

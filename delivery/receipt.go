@@ -20,7 +20,7 @@ type subject struct {
 }
 
 func (p *Point) subject(ctx context.Context, t store.Task) (*subject, error) {
-	e, err := p.Store.Envelope(ctx, t.Provider, t.PEC)
+	e, err := p.Store.EnvelopeOf(ctx, t.Message)
 	if err != nil {
 		return nil, err
 	}

@@ -22,7 +22,6 @@ type Point struct {
 	Pool      *Pool
 	Routes    func(ctx context.Context, domain string, certified bool) (Route, error)
 	Parallel  int // relays at a time
-	Unit      string
 	Log       *slog.Logger
 }
 
@@ -69,21 +68,43 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 	if err != nil {
 		return err
 	}
-	for _, g := range r.byRoute(ctx, relays) {
-		// What was one recipient too many for a transaction goes in the next one, at once: each makes progress.
-		for rest := g.recipients; len(rest) > 0; {
-			if rest, err = r.send(ctx, g.route, rest); err != nil {
-				return err
-			}
-		}
+	err = r.sendAll(ctx, r.byRoute(ctx, relays))
+	if err == nil {
+		err = ctx.Err()
 	}
 	switch {
-	case ctx.Err() != nil && !slices.ContainsFunc(r.results, settled):
-		return ctx.Err() // a stop is no attempt; but what the peer took or refused is kept, so that it is not sent twice
+	case err != nil && !slices.ContainsFunc(r.results, settled):
+		return err // a stop is no attempt; but what a peer took or refused is kept, so that it is not sent twice
 	case len(r.results) == 0:
 		return p.Store.Done(ctx, t) // receipts came first and cancelled what was left
 	}
 	return r.commit(ctx)
+}
+
+// sendAll makes the transactions until one cannot be made: those not reached stay pending.
+func (r *relay) sendAll(ctx context.Context, groups []*group) (err error) {
+	for i, g := range groups {
+		// What was one recipient too many for a transaction goes in the next one, at once: each makes progress.
+		for rest := g.recipients; len(rest) > 0; {
+			if rest, err = r.send(ctx, g.route, rest); err != nil {
+				for _, missed := range groups[i:] {
+					r.missed(missed.recipients, err)
+				}
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// missed notes that a recipient's turn did not come.
+func (r *relay) missed(to []pec.Address, err error) {
+	for _, a := range to {
+		if !slices.ContainsFunc(r.results, func(x store.Relay) bool { return x.Recipient == a }) {
+			r.trouble = err.Error()
+			r.results = append(r.results, store.Relay{Recipient: a, State: store.RelayPending, Reply: r.trouble})
+		}
+	}
 }
 
 func settled(x store.Relay) bool { return x.State != store.RelayPending }
@@ -222,7 +243,7 @@ func (r *relay) due(now time.Time) time.Time {
 }
 
 func (r *relay) record(at store.Instant) pec.Record {
-	rec := pec.Record{Fact: store.NewID(), At: at.At, Unit: r.Unit}
+	rec := pec.Record{Fact: store.NewID(), At: at.At, Unit: r.message.Unit}
 	for _, x := range r.results {
 		kind := map[string]pec.EventKind{store.RelayDone: pec.EventRelayed, store.RelayPending: pec.EventRelayDeferred, store.RelayFailed: pec.EventRelayFailed}[x.State]
 		rec.Events = append(rec.Events, pec.Event{

@@ -51,7 +51,7 @@ func newRelayWorld(t *testing.T) *relayWorld {
 	pool := NewPool(PoolConfig{Hello: "us.test", Dial: w.dial, Now: w.now})
 	w.Point = &Point{
 		Store: st, Directory: func() *directory.Directory { return &directory.Directory{} }, Pool: pool, Routes: w.route, Parallel: 2,
-		Unit: "posta-certificata@pec.alfa.test", Log: slog.New(&alarms{w: w}),
+		Log: slog.New(&alarms{w: w}),
 	}
 	t.Cleanup(func() {
 		pool.Close()
@@ -264,8 +264,10 @@ func (w *relayWorld) receipt(to pec.Address) store.Task {
 	m, r, at := w.message(pec.Transport, id, e.Body), w.message(pec.TakenInCharge, id, e.Body), w.Store.Instant(w.now())
 	e.Provider, e.PEC, e.Message, e.Mailbox = betaEntry, id, m.ID, store.ID{}
 	w.ok(nil, w.Store.TakeCharge(w.t.Context(), store.Charge{
-		Instant: at, Envelope: e, Digest: []byte("x"), Recipients: []pec.Address{relaySender}, Transport: &m, Receipt: &r,
-		Relay:  store.NewRelay{Message: r.ID, Target: betaEntry, Sender: "posta-certificata@pec.alfa.test", Recipients: []pec.Address{to}},
+		Instant: at, Envelope: e, Digest: []byte("x"), Recipients: []pec.Address{relaySender}, Transport: &m,
+		Receipts: []store.TakenReceipt{{Message: r, Recipients: []pec.Address{relaySender}, Relay: store.NewRelay{
+			Message: r.ID, Target: betaEntry, Sender: "posta-certificata@pec.alfa.test", Recipients: []pec.Address{to},
+		}}},
 		Record: pec.Record{Fact: store.NewID(), At: at.At, Unit: "x", Events: []pec.Event{{Kind: pec.EventTakenInCharge, ID: id, Provider: betaEntry}}},
 	}))
 	return w.task(id)

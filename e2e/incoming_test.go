@@ -208,7 +208,7 @@ func (x *arrivals) otherPath(t *testing.T) {
 
 // reports: a DSN about a message of ours is held, any other is ordinary mail (design.md 3).
 func (x *arrivals) reports(t *testing.T) {
-	x.held(t, x.alfa(), "", x.from.Address, deliveryReport(x.from.Address, x.to.Address, x.id), "signature exists")
+	x.held(t, x.alfa(), "", x.from.Address, deliveryReport(x.from.Address, x.to.Address, x.id), "a delivery report on ")
 	for name, report := range map[string][]byte{
 		"about nothing of ours":         deliveryReport(x.from.Address, x.to.Address, "clalfa.20260101000000.0@"+x.alfa().Domain),
 		"about nothing that has an id":  deliveryReport(x.from.Address, x.to.Address, ""),

@@ -40,7 +40,7 @@ func (s *session) append(name string, r imap.LiteralReader, options *imap.Append
 		return nil, err
 	}
 	defer content.Release()
-	uid, err := s.store.Append(s.ctx, s.mailbox.ID, folder.ID, content, structure, flags)
+	uid, err := s.store.Append(s.ctx, s.mailbox.ID, folder.ID, content, structure, flags, options.Time)
 	if err != nil {
 		return nil, err
 	}

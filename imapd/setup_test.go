@@ -228,7 +228,7 @@ func (h *house) put(t testing.TB, folder, text string, flags ...string) uint32 {
 		t.Fatal(err)
 	}
 	defer content.Release()
-	uid, err := h.store.Append(ctx, h.mailbox.ID, f.ID, content, scanner.Finish(), flags)
+	uid, err := h.store.Append(ctx, h.mailbox.ID, f.ID, content, scanner.Finish(), flags, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}

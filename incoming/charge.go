@@ -1,8 +1,8 @@
 package incoming
 
 import (
-	"bytes"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/ceralacca/ceralacca/issuance"
@@ -20,19 +20,31 @@ func (p *Point) takeCharge(ctx context.Context, g *genuine) error {
 	if err != nil {
 		return err
 	}
+	if len(arrival.New) > 0 {
+		if err := p.chargeNew(ctx, g, arrival.New); err != nil {
+			return err
+		}
+	}
 	if len(arrival.Altered) > 0 {
+		g.recipients = arrival.Altered
 		return failed(checkFormal, "%s was taken in charge before with other octets", g.Data.ID)
 	}
 	if len(arrival.New) == 0 {
 		return p.arrivedAgain(ctx, g)
 	}
-	c, err := p.charge(ctx, g, arrival.New)
+	return nil
+}
+
+// chargeNew takes in charge for recipients that never got this message; others of the same transaction stay as they are.
+func (p *Point) chargeNew(ctx context.Context, g *genuine, to []pec.Address) error {
+	c, err := p.charge(ctx, g, to)
 	if err != nil {
 		return err
 	}
 	if err := p.Store.TakeCharge(ctx, c); err != nil {
 		return err
 	}
+	g.known = c.Envelope.Message
 	p.Log.Info("taken in charge", "id", g.Data.ID, "from", g.signer.Provider, "recipients", len(c.Recipients))
 	return nil
 }
@@ -65,17 +77,17 @@ func (p *Point) checkTransport(g *genuine) error {
 func (p *Point) arrivedAgain(ctx context.Context, g *genuine) error {
 	at := p.Store.Instant(time.Time{})
 	p.Log.Info("arrived again", "id", g.Data.ID, "kind", g.Data.Kind, "from", g.signer.Provider)
-	ev := pec.Event{Kind: pec.EventArrivedAgain, ID: g.Data.ID, Provider: g.signer.Key(), Sender: g.Data.Sender, Subject: g.Data.Subject}
+	ev := g.event(pec.EventArrivedAgain)
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passed("")
 	return p.Store.ArrivedAgain(ctx, at, p.record(at, ev, g.recipients), g.task)
 }
 
 func (p *Point) charge(ctx context.Context, g *genuine, to []pec.Address) (store.Charge, error) {
-	unit, _ := p.Units.ByDomain(to[0].Domain())
 	c := store.Charge{Digest: g.digest, Recipients: to, Task: g.task}
 	var err error
 	if g.task != nil {
 		c.Instant = p.Store.Instant(g.task.Since)
-		if c.Envelope, err = p.Store.Envelope(ctx, g.signer.Key(), g.Data.ID); err != nil {
+		if c.Envelope, err = p.Store.EnvelopeOf(ctx, g.task.Message); err != nil {
 			return c, err
 		}
 		c.Record = p.record(c.Instant, takenEvent(g, to), to)
@@ -85,31 +97,38 @@ func (p *Point) charge(ctx context.Context, g *genuine, to []pec.Address) (store
 	if err := p.arrived(ctx, g, &c); err != nil {
 		return c, err
 	}
-	issued, err := p.takenReceipt(g, unit, c)
-	if err != nil {
-		return c, err
-	}
-	receipt := issued.Message(g.signer.Key(), g.Data.ID, store.Span{})
-	c.Receipt = &receipt
-	c.Relay = store.NewRelay{Message: receipt.ID, Target: g.signer.Key(), Sender: unit.Address, Recipients: []pec.Address{pec.Address(g.signer.ServiceMailbox)}}
 	ev := takenEvent(g, to)
-	ev.Generated = []pec.Generated{issued.Generated()}
 	c.Record = p.record(c.Instant, ev, to)
-	c.Record.Certificate = issued.Certificate
+	for _, unit := range p.Units {
+		own := slices.DeleteFunc(slices.Clone(to), func(a pec.Address) bool { return !slices.Contains(unit.Domains, a.Domain()) })
+		if len(own) == 0 {
+			continue
+		}
+		issued, err := p.takenReceipt(g, unit, c.Instant, own)
+		if err != nil {
+			return c, err
+		}
+		c.Receipts = append(c.Receipts, p.taken(g, unit, issued, own))
+		c.Record.Events[0].Generated = append(c.Record.Events[0].Generated, issued.Generated())
+		c.Record.Certificate = issued.Certificate
+	}
 	return c, nil
 }
 
-// arrived prepares the stored envelope; if it came before for other recipients, the stored one is used. With other octets it
-// is another message: these recipients must not get the one that is stored.
+// taken is a unit's receipt and its way to the service mailbox of the sending provider.
+func (p *Point) taken(g *genuine, unit *issuance.Unit, issued *issuance.Issued, own []pec.Address) store.TakenReceipt {
+	m := issued.Message(g.signer.Key(), g.Data.ID, store.Span{})
+	return store.TakenReceipt{Message: m, Recipients: own, Relay: store.NewRelay{
+		Message: m.ID, Target: g.signer.Key(), Sender: unit.Address, Recipients: []pec.Address{pec.Address(g.signer.ServiceMailbox)},
+	}}
+}
+
+// arrived prepares the stored envelope; if the same octets came before for other recipients, the stored one is used.
 func (p *Point) arrived(ctx context.Context, g *genuine, c *store.Charge) error {
-	known, err := p.Store.Envelope(ctx, g.signer.Key(), g.Data.ID)
+	known, err := p.Store.EnvelopeWith(ctx, g.signer.Key(), g.Data.ID, g.digest)
 	if err == nil {
 		c.Envelope = known
-		stored, err := p.Store.Message(ctx, known.Message)
-		if err == nil && !bytes.Equal(stored.Signed, g.digest) {
-			err = failed(checkFormal, "%s came before, for others, with other octets", g.Data.ID)
-		}
-		return err
+		return nil
 	}
 	if !notFound(err) {
 		return err
@@ -126,16 +145,18 @@ func (p *Point) arrived(ctx context.Context, g *genuine, c *store.Charge) error 
 }
 
 func takenEvent(g *genuine, to []pec.Address) pec.Event {
-	ev := pec.Event{Kind: pec.EventTakenInCharge, ID: g.Data.ID, Provider: g.signer.Key(), ClientID: g.Data.ClientID, Sender: g.Data.Sender, Subject: g.Data.Subject}
+	ev := g.event(pec.EventTakenInCharge)
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passed("")
+	ev.Recipients = nil
 	for _, r := range to {
 		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})
 	}
 	return ev
 }
 
-func (p *Point) takenReceipt(g *genuine, unit *issuance.Unit, c store.Charge) (*issuance.Issued, error) {
+func (p *Point) takenReceipt(g *genuine, unit *issuance.Unit, at store.Instant, own []pec.Address) (*issuance.Issued, error) {
 	data := g.Data
-	data.Kind, data.Reason, data.At, data.ReceiptType, data.TakenFor = pec.TakenInCharge, pec.ReasonNone, c.Instant.At, "", c.Recipients
+	data.Kind, data.Reason, data.At, data.ReceiptType, data.TakenFor = pec.TakenInCharge, pec.ReasonNone, at.At, "", own
 	data.DeliveredTo, data.Detail = "", "" // an envelope that has them is borne, a receipt of ours is not
-	return unit.Issue(pec.Composition{Data: data, MessageID: unit.NewID(c.Instant.At), To: pec.Address(g.signer.ServiceMailbox)}, nil)
+	return unit.Issue(pec.Composition{Data: data, MessageID: unit.NewID(at.At), To: pec.Address(g.signer.ServiceMailbox)}, nil)
 }

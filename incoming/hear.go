@@ -3,7 +3,6 @@ package incoming
 import (
 	"context"
 	"errors"
-	"time"
 
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
@@ -106,16 +105,17 @@ func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e st
 		Issuer: g.signer.Key(), Provider: unit.Entry, PEC: g.Data.ID, Kind: g.Data.Kind, Recipients: about, Digest: g.digest,
 		Sender: g.from, To: to, Task: g.task, Content: g.content,
 	}
+	cause := e.At
 	if g.task != nil {
-		h.Instant, h.Known = p.Store.Instant(g.task.Since), g.task.Message
+		h.Known, cause = g.task.Message, g.task.Since
 	} else {
-		h.Instant = p.Store.Instant(time.Time{})
 		m, err := p.heardMessage(ctx, g, unit, e, &h)
 		if err != nil {
 			return h, err
 		}
 		h.Message = &m
 	}
+	h.Instant = p.Store.Instant(cause)
 	h.Record = p.record(h.Instant, heardEvent(g, unit, about), []pec.Address{to})
 	return h, nil
 }
@@ -141,10 +141,9 @@ func (p *Point) heardMessage(ctx context.Context, g *genuine, unit *issuance.Uni
 }
 
 func heardEvent(g *genuine, unit *issuance.Unit, about []pec.Address) pec.Event {
-	ev := pec.Event{
-		Kind: pec.EventHeard, ID: g.Data.ID, Provider: unit.Entry, ClientID: g.Data.ClientID, Sender: g.Data.Sender, Subject: g.Data.Subject,
-		Detail: string(g.Data.Kind), Generated: []pec.Generated{{Kind: g.Data.Kind, MessageID: pec.ID(pec.BareID(g.Header.Get("Message-ID"))), SHA256: [32]byte(g.digest)}},
-	}
+	ev := g.event(pec.EventHeard)
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, unit.Entry, g.Data.ClientID, g.Data.Subject, passed("")
+	ev.Sender, ev.Recipients, ev.Detail = g.Data.Sender, nil, string(g.Data.Kind)
 	for _, r := range about {
 		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})
 	}

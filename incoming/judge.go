@@ -1,6 +1,7 @@
 package incoming
 
 import (
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -8,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/ceralacca/ceralacca/directory"
@@ -68,8 +70,19 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	if f.check != checkFormal && m.task == nil && !p.worthKeeping(ctx, m) {
-		return ErrOrdinary // signed, but by no provider
+	return p.failed(ctx, m, g, f)
+}
+
+// failed decides on what did not pass. Our own message whose signature or origin we do not recognise waits: the directory
+// or the keys are at fault, not the message. What was signed, but by no provider, is ordinary mail.
+func (p *Point) failed(ctx context.Context, m *message, g *genuine, f *failure) error {
+	if f.check != checkFormal {
+		if m.task != nil {
+			return f
+		}
+		if worth, err := p.worthKeeping(ctx, m); err != nil || !worth {
+			return cmp.Or(err, ErrOrdinary)
+		}
 	}
 	return p.hold(ctx, m, g, f)
 }
@@ -116,6 +129,9 @@ func (p *Point) signature(m *message) (*smime.Signature, []byte, error) {
 	if sig.Hash == crypto.SHA1 && !p.AllowSHA1 {
 		return nil, nil, failed(checkValidity, "the digest is SHA-1, which this provider does not take")
 	}
+	if sig.Weak {
+		p.Log.Warn("a weak signature is borne", "digest", sig.Hash, "signer", sig.Certificate.Subject, "peer", m.peer)
+	}
 	digest, ok := m.signed.Digest(crypto.SHA256)
 	if !ok {
 		return nil, nil, failed(checkValidity, "the signed octets have no SHA-256")
@@ -153,21 +169,50 @@ func (p *Point) validity(sig *smime.Signature) error {
 // hold keeps what failed a check: 250 at SMTP, one warning, no answer (anomaly envelopes come with their own issue).
 func (p *Point) hold(ctx context.Context, m *message, g *genuine, f *failure) error {
 	at := p.Store.Instant(time.Time{})
-	ev := pec.Event{Kind: pec.EventHeld, Sender: m.from, Detail: f.Error()}
+	ev := m.event(pec.EventHeld)
+	ev.Detail, ev.Checks = f.Error(), passed(f.check)
 	if g != nil {
 		ev.ID, ev.Provider, ev.ClientID, ev.Subject = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject
 	}
-	h := store.Held{Reason: f.Error(), Sender: string(m.from), Peer: m.peer}
+	if m.report != "" {
+		ev.ID, ev.Detail = m.report, "a delivery report on "+string(m.report)
+	}
+	h := store.Held{Reason: ev.Detail, Sender: string(m.from), Peer: m.peer}
 	for _, r := range m.recipients {
 		h.Recipients = append(h.Recipients, string(r))
 	}
-	var nm store.NewMessage
-	if m.content != nil {
+	nm, content := store.NewMessage{ID: m.known}, m.content
+	if !m.known.IsZero() {
+		content = nil
+	} else if content != nil {
 		nm = m.stored(store.KindHeld)
 		nm.PEC, nm.Provider = ev.ID, ev.Provider
 	}
-	p.Log.Warn("held", "reason", f.Error(), "sender", m.from, "recipients", len(m.recipients), "peer", m.peer, "id", ev.ID)
-	return p.Store.Hold(ctx, at, p.record(at, ev, m.recipients), h, m.content, nm, m.task)
+	p.Log.Warn("held", "reason", ev.Detail, "sender", m.from, "recipients", len(m.recipients), "peer", m.peer, "id", ev.ID)
+	return p.Store.Hold(ctx, at, p.record(at, ev, m.recipients), h, content, nm, m.task)
+}
+
+// event begins the event of an arrival: who it is from and for, and the octets that were signed.
+func (m *message) event(kind pec.EventKind) pec.Event {
+	ev := pec.Event{Kind: kind, Sender: m.from}
+	for _, r := range m.recipients {
+		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})
+	}
+	if m.signed != nil {
+		if digest, ok := m.signed.Digest(crypto.SHA256); ok {
+			ev.ReceivedSHA256 = (*[32]byte)(digest)
+		}
+	}
+	return ev
+}
+
+// passed names the checks before the one that failed; all of them if none did.
+func passed(failed string) string {
+	all := []string{checkExistence, checkOrigin, checkValidity, checkFormal}
+	if i := slices.Index(all, failed); i >= 0 {
+		all = all[:i]
+	}
+	return strings.Join(all, ", ")
 }
 
 // stored is the arrival as a message: one span of its content.

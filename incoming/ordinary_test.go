@@ -94,15 +94,15 @@ func TestReportsAboutOursAreHeld(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent(mario, luigi)
 	header := "Subject: x\r\nMessage-ID: <" + string(id) + ">\r\n"
-	w.wantHeld("about his envelope", checkExistence, report(header), id, "", mario)
-	w.wantHeld("in other case", checkExistence, report(header), id, "", "MARIO@pec.alfa.test")
-	w.wantHeld("about his own id for it", checkExistence, report("Message-ID: <x@y.test>\r\nX-Riferimento-Message-ID: <"+string(id)+">\r\n"), id, "", mario)
+	w.wantHeld("about his envelope", "a delivery report on ", report(header), id, "", mario)
+	w.wantHeld("in other case", "a delivery report on ", report(header), id, "", "MARIO@pec.alfa.test")
+	w.wantHeld("about his own id for it", "a delivery report on ", report("Message-ID: <x@y.test>\r\nX-Riferimento-Message-ID: <"+string(id)+">\r\n"), id, "", mario)
 	// What we answered to Beta is reported to the address that signed it.
 	if err := w.receive(beta().issue(beta().envelope("m1@pec.beta.test", luigi, mario)), luigi, mario); err != nil {
 		t.Fatal(err)
 	}
 	m := w.ok(w.Store.Message(t.Context(), w.tasks(store.TaskRelay)[0].Message)).(store.Message)
-	w.wantHeld("about a receipt of ours", checkExistence, report("Message-ID: <"+m.MessageID+">\r\n"), "", "", alfa().unit.Address)
+	w.wantHeld("about a receipt of ours", "a delivery report on ", report("Message-ID: <"+m.MessageID+">\r\n"), "", "", alfa().unit.Address)
 }
 
 // What breaks off is kept nowhere.

@@ -24,6 +24,7 @@ type Point struct {
 	Roots     *x509.CertPool              // that providers' certificates chain to
 	AllowSHA1 bool                        // signatures with SHA-1 digests are taken, with a flag in the log (norms.md 52)
 	Hostname  string                      // in Received
+	Reserve   int64                       // octets of disk that arrivals must leave free
 	Signing   chan struct{}               // bounds how many messages are between their instant and their commit
 	Log       *slog.Logger
 }
@@ -87,6 +88,8 @@ type message struct {
 	noSign     error            // why not
 	content    *store.Content   // nil if it came from ourselves
 	task       *store.Task      // the receive task, if it came from ourselves
+	known      store.ID         // the stored message, once its octets are
+	report     pec.ID           // what it reports on, if it is a DSN about a message of ours
 }
 
 // Receive takes a message from outside. See the package comment for what its return means.
@@ -98,9 +101,9 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 	}
 	m := &message{from: a.From, recipients: pec.Distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), parts: scan.Finish(), trace: p.received(a)}
 	m.signed, m.noSign = split.Finish()
-	if m.noSign != nil && !p.worthKeeping(ctx, m) {
+	if err := p.admit(ctx, m); err != nil {
 		spool.Discard()
-		return ErrOrdinary
+		return err
 	}
 	var err error
 	if m.content, err = spool.Seal(); err != nil {
@@ -112,44 +115,63 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 
 func keep(part *pec.Part) bool { return pec.KeepForParse(part) || pec.KeepForDSN(part) }
 
-// worthKeeping tells whether a message without signature is held rather than refused: it imitates PEC (attacks.md 16), or
-// reports on a message of ours, or is for the operators.
-func (p *Point) worthKeeping(ctx context.Context, m *message) bool {
-	// The message is read as far as it goes: what makes it no message of PEC is for the checks to say.
-	if parsed, _ := pec.ParseMessage(m.parts); parsed.LooksLikePEC() {
-		return true
+// admit refuses what is not kept in any case: ordinary mail, and everything while the disk's reserve is reached.
+func (p *Point) admit(ctx context.Context, m *message) error {
+	if err := p.Store.CheckReserve(p.Reserve); err != nil {
+		return err
 	}
-	return p.aboutOurs(ctx, m)
+	if m.noSign == nil {
+		return nil
+	}
+	worth, err := p.worthKeeping(ctx, m)
+	if err == nil && !worth {
+		err = ErrOrdinary
+	}
+	return err
 }
 
-// aboutOurs tells whether a DSN returns the header of something that we issued to one of the recipients.
-func (p *Point) aboutOurs(ctx context.Context, m *message) bool {
+// worthKeeping tells whether a message that no provider signed is held rather than refused: it imitates PEC (attacks.md
+// 16), or reports on a message of ours.
+func (p *Point) worthKeeping(ctx context.Context, m *message) (bool, error) {
+	// The message is read as far as it goes: what makes it no message of PEC is for the checks to say.
+	if parsed, _ := pec.ParseMessage(m.parts); parsed.LooksLikePEC() {
+		return true, nil
+	}
+	about, err := p.aboutOurs(ctx, m)
+	m.report = about
+	return about != "", err
+}
+
+// aboutOurs finds the message of ours that a DSN to one of its recipients returns the header of; "" if there is none.
+func (p *Point) aboutOurs(ctx context.Context, m *message) (pec.ID, error) {
 	ids, ok := pec.ReadDSN(m.parts)
 	if !ok || m.from != "" {
-		return false
+		return "", nil
 	}
 	for _, id := range ids {
 		for _, u := range p.Units {
-			if p.reportsOn(ctx, u, id, m.recipients) {
-				return true
+			if ours, err := p.reportsOn(ctx, u, id, m.recipients); err != nil || ours {
+				return id, err
 			}
 		}
 	}
-	return false
+	return "", nil
 }
 
-func (p *Point) reportsOn(ctx context.Context, u *issuance.Unit, id pec.ID, to []pec.Address) bool {
+func (p *Point) reportsOn(ctx context.Context, u *issuance.Unit, id pec.ID, to []pec.Address) (bool, error) {
 	e, err := p.Store.Envelope(ctx, u.Entry, id)
+	if err != nil && !notFound(err) {
+		return false, err
+	}
 	for _, r := range to {
 		if r.Key() == u.Address.Key() { // about a receipt of ours
-			issued, err := p.Store.Issued(ctx, string(id))
-			return err == nil && issued
+			return p.Store.Issued(ctx, string(id))
 		}
 		if err == nil && r.Key() == e.Sender.Key() {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
 }
 
 func (p *Point) received(a Arrival) string {

@@ -177,12 +177,15 @@ func TestReturnedOriginalIsStoredOnce(t *testing.T) {
 	w := newWorld(t)
 	body := strings.Repeat("0123456789\r\n", 40_000)
 	id := w.sentWith(body, mario, luigi, sara)
-	for about, returned := range map[pec.Address]string{luigi: body, sara: strings.Replace(body, "0", "1", 1)} {
-		octets := beta().issueWith(beta().receipt(pec.Delivered, id, about, luigi, sara), returned)
+	for _, back := range []struct {
+		about pec.Address
+		body  string
+	}{{luigi, body}, {sara, strings.Replace(body, "0", "1", 1)}} {
+		octets := beta().issueWith(beta().receipt(pec.Delivered, id, back.about, luigi, sara), back.body)
 		if err := w.receive(octets, beta().unit.Address, mario); err != nil {
 			t.Fatal(err)
 		}
-		if about == luigi {
+		if back.about == luigi {
 			w.wantDelivery("complete", octets, mario)
 		}
 	}

@@ -63,6 +63,8 @@ type Event struct {
 	Generated  []Generated // the messages issued, in the order of issue
 
 	OriginalSHA256 *[32]byte // of the original as it came; nil if none was seen
+	ReceivedSHA256 *[32]byte // of the signed octets of the message that came in; nil if none did, or it was not signed
+	Checks         string    // of RFC 6109 2.2.2, those that the message passed, in their order
 	Detail         string
 }
 
@@ -123,6 +125,10 @@ func (w *recordWriter) event(e Event) {
 	if e.OriginalSHA256 != nil {
 		w.line("original", hex.EncodeToString(e.OriginalSHA256[:]))
 	}
+	if e.ReceivedSHA256 != nil {
+		w.line("received", hex.EncodeToString(e.ReceivedSHA256[:]))
+	}
+	w.line("checks", e.Checks)
 	w.line("detail", e.Detail)
 }
 
@@ -234,6 +240,11 @@ func (e *Event) set(key, value string) error {
 	case "original":
 		e.OriginalSHA256 = new([32]byte)
 		return decodeHex(e.OriginalSHA256[:], value)
+	case "received":
+		e.ReceivedSHA256 = new([32]byte)
+		return decodeHex(e.ReceivedSHA256[:], value)
+	case "checks":
+		e.Checks = value
 	case "detail":
 		e.Detail = value
 	default:

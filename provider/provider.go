@@ -146,12 +146,12 @@ func (p *Provider) wirePoints(m *material) {
 	}
 	p.incoming = &incoming.Point{
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
-		Hostname: c.Provider.Hostname, Signing: signing, Log: p.log,
+		Hostname: c.Provider.Hostname, Reserve: c.Limits.Reserve, Signing: signing, Log: p.log,
 	}
 	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 4 * cores, Log: p.log}
 	t := duration(c.Relay.Timeout)
 	p.dispatch = &dispatch.Point{
-		Store: p.Store, Directory: p.keeper.Current, Parallel: 8 * cores, Unit: string(p.Units[0].Address), Log: p.log, Routes: p.routes(m),
+		Store: p.Store, Directory: p.keeper.Current, Parallel: 8 * cores, Log: p.log, Routes: p.routes(m),
 		Pool: dispatch.NewPool(dispatch.PoolConfig{
 			Hello: c.Provider.Hostname, Now: p.clock.Now, Log: p.log,
 			Timeouts: dispatch.Timeouts{Connect: t, Greeting: t, Command: t, Block: t, Final: t},

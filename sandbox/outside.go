@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -99,7 +100,7 @@ func (o *outside) receive(ctx context.Context, tx *smtpd.Transaction, body io.Re
 	if err != nil {
 		return "", err
 	}
-	_, err = o.store.Append(ctx, o.mailbox.ID, inbox, c, scan.Finish(), nil)
+	_, err = o.store.Append(ctx, o.mailbox.ID, inbox, c, scan.Finish(), nil, time.Time{})
 	return "2.0.0 taken", err
 }
 

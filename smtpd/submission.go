@@ -81,7 +81,7 @@ func submissionReply(err error) error {
 		return formalReply(refused)
 	case errors.Is(err, store.ErrUnknown):
 		return errors.Join(ErrHangUp, err)
-	case errors.Is(err, store.ErrSpool), errors.Is(err, access.ErrNoSpace):
+	case errors.Is(err, store.ErrSpool):
 		return &Error{Code: 452, Enhanced: "4.3.1", Text: "spazio insufficiente, riprovare / not enough space, try again later", Err: err}
 	case errors.Is(err, access.ErrNoDirectory):
 		return &Error{Code: 451, Enhanced: "4.4.3", Text: "indice dei gestori non disponibile, riprovare / no providers' directory for this domain yet, try again later", Err: err}

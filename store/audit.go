@@ -31,7 +31,8 @@ type Audited struct {
 // FactsBetween lists facts by number, from included, to excluded.
 func (s *Store) FactsBetween(ctx context.Context, from, to int64) ([]Fact, error) {
 	return collect(ctx, s, func(rows *sql.Rows) (f Fact, err error) {
-		return f, rows.Scan(&f.ID, &f.No, &f.Record)
+		err = rows.Scan(&f.ID, &f.No, &f.Record)
+		return f, err
 	}, `SELECT id, no, record FROM fact WHERE no >= $1 AND no < $2 ORDER BY no`, from, to)
 }
 
@@ -42,7 +43,7 @@ func (s *Store) EventIndex(ctx context.Context) ([]Audited, error) {
 
 // MessageIDs lists all messages.
 func (s *Store) MessageIDs(ctx context.Context) ([]ID, error) {
-	return collect(ctx, s, func(rows *sql.Rows) (id ID, err error) { return id, rows.Scan(&id) }, `SELECT id FROM message ORDER BY id`)
+	return collect(ctx, s, scanID, `SELECT id FROM message ORDER BY id`)
 }
 
 // Envelopes lists all certified messages; Kind is "sent" for ours.
@@ -72,19 +73,21 @@ func (s *Store) Deposits(ctx context.Context) ([]Audited, error) {
 
 // StrayTasks lists tasks whose fact is not there.
 func (s *Store) StrayTasks(ctx context.Context) ([]ID, error) {
-	return collect(ctx, s, func(rows *sql.Rows) (id ID, err error) { return id, rows.Scan(&id) },
+	return collect(ctx, s, scanID,
 		`SELECT id FROM task WHERE NOT EXISTS (SELECT 1 FROM fact WHERE fact.id = task.fact) OR done IS NOT NULL`)
 }
 
 // EntryCount is the number of messages in folders.
 func (s *Store) EntryCount(ctx context.Context) (n int, err error) {
-	return n, s.read.QueryRowContext(ctx, `SELECT count(*) FROM entry`).Scan(&n)
+	err = s.read.QueryRowContext(ctx, `SELECT count(*) FROM entry`).Scan(&n)
+	return n, err
 }
 
 // VerifyContents reads every content and compares it with its checksum and digest; bad gets each that differs.
 func (s *Store) VerifyContents(ctx context.Context, bad func(id ID, err error)) error {
 	all, err := collect(ctx, s, func(rows *sql.Rows) (c placed, err error) {
-		return c, rows.Scan(&c.id, &c.size, &c.sha256, &c.at.segment, &c.at.offset)
+		err = rows.Scan(&c.id, &c.size, &c.sha256, &c.at.segment, &c.at.offset)
+		return c, err
 	}, `SELECT id, size, sha256, segment, place FROM content ORDER BY segment, place`)
 	if err != nil {
 		return err
@@ -115,8 +118,14 @@ func (s *Store) verifyContent(ctx context.Context, c placed) error {
 
 func (s *Store) audited(ctx context.Context, query string) ([]Audited, error) {
 	return collect(ctx, s, func(rows *sql.Rows) (a Audited, err error) {
-		return a, rows.Scan(&a.Provider, &a.PEC, &a.Recipient, &a.Kind, &a.Message)
+		err = rows.Scan(&a.Provider, &a.PEC, &a.Recipient, &a.Kind, &a.Message)
+		return a, err
 	}, query)
+}
+
+func scanID(rows *sql.Rows) (id ID, err error) {
+	err = rows.Scan(&id)
+	return id, err
 }
 
 // collect reads a whole result: no rows stay open while others are read.

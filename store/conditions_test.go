@@ -82,8 +82,13 @@ func secondOutcomes(w *world) {
 	// Marks stand beside the outcome.
 	w.must(w.Hear(w.ctx(), w.heard(w.instant(), pec.TakenInCharge, id, "digest")))
 	w.must(w.Hear(w.ctx(), w.heard(w.instant(), pec.Overdue, id, "digest")))
-	if t := w.state(id, comune, StateDelivered); t.TakenAt.IsZero() || t.OutcomeAt.IsZero() {
-		w.Errorf("tracking without its marks: %+v", t)
+	taken := w.now()
+	w.clock.jump(time.Second)
+	again := w.heard(w.instant(), pec.TakenInCharge, id, "digest")
+	again.Issuer = "gamma"
+	w.must(w.Hear(w.ctx(), again))
+	if t := w.state(id, comune, StateDelivered); !t.TakenAt.Equal(taken) || !t.OutcomeAt.Equal(taken) {
+		w.Errorf("the marks are not those of the first: %+v", t)
 	}
 }
 
@@ -110,6 +115,46 @@ func secondCharges(w *world) {
 			c.Envelope, c.Content, c.Transport = e, nil, nil
 			return w.TakeCharge(w.ctx(), c)
 		})
+		w.refused(ErrConflict, func() error { return w.TakeCharge(w.ctx(), w.charge(w.instant(), id, digest, luigi, mario)) })
+	}
+}
+
+// otherOctets: each recipient gets the octets that came for it, whatever else has the same id. attacks.md 15.
+func otherOctets(w *world) {
+	id := newPEC()
+	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), id, "digest", mario)))
+	first := w.task(TaskDeliver, id).Message
+	w.clock.jump(time.Second)
+	other := w.charge(w.instant(), id, "other octets", luigi)
+	w.must(w.TakeCharge(w.ctx(), other))
+	messages := map[string]ID{}
+	ts, err := w.Tasks(w.ctx())
+	w.must(err)
+	for _, t := range ts {
+		if t.Kind == TaskDeliver && t.PEC == id {
+			messages[t.Target] = t.Message
+		}
+	}
+	if len(messages) != 2 || messages[string(mario)] != first || messages[string(luigi)] != other.Transport.ID {
+		w.Errorf("to be delivered: %v", messages)
+	}
+	for digest, want := range map[string]ID{"digest": first, "other octets": other.Transport.ID} {
+		e, err := w.EnvelopeWith(w.ctx(), beta, id, []byte(digest))
+		of, err2 := w.EnvelopeOf(w.ctx(), want)
+		if err != nil || err2 != nil || e.Message != want || of.Message != want || of.PEC != id || !of.EightBit || of.Sender != comune || !of.Mailbox.IsZero() {
+			w.Errorf("the envelope with %q: %+v, %v, %+v, %v", digest, e, err, of, err2)
+		}
+	}
+	if e, err := w.Envelope(w.ctx(), beta, id); err != nil || e.Message != first {
+		w.Errorf("the first envelope: %+v, %v", e, err)
+	}
+	_, with := w.EnvelopeWith(w.ctx(), beta, id, []byte("third octets"))
+	_, of := w.EnvelopeOf(w.ctx(), NewID())
+	_, any := w.Envelope(w.ctx(), alfa, id)
+	for _, err := range []error{with, of, any} {
+		if !errors.Is(err, ErrNotFound) {
+			w.Errorf("an envelope that is not there: %v", err)
+		}
 	}
 }
 

@@ -33,5 +33,6 @@
 // say so twice. At start, what lies behind the last committed group moves to lost+found: one marked group at most and a
 // torn end. Two marked groups ahead mean a database older than the octets; a bad frame or a missing octet within what was
 // committed since the last checkpoint is damage: Open refuses, names the messages and changes nothing. Older frames are
-// checked whenever they are read; a bad one fails that message alone, with a DamageError.
+// checked whenever they are read; a bad one fails that message alone, with a DamageError. So does a content file that is
+// missing or has another length; its digest is compared by VerifyContents only.
 package store

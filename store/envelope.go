@@ -41,19 +41,43 @@ func boolInt(v bool) int {
 	return 0
 }
 
-// Envelope finds a certified message by its provider and id, or ErrNotFound.
+// Envelope finds a certified message by its provider and id, or ErrNotFound. There is one of ours under an id at most; of
+// another provider's, which may be several, it is the first that was taken in charge.
 func (s *Store) Envelope(ctx context.Context, provider string, id pec.ID) (Envelope, error) {
-	e := Envelope{Provider: provider, PEC: id}
+	e, err := s.anEnvelope(ctx, `e.provider = $1 AND e.pec_id = $2 ORDER BY e.at, e.message LIMIT 1`, provider, string(id))
+	if err != nil {
+		return e, fmt.Errorf("envelope %s of %s: %w", id, provider, err)
+	}
+	return e, nil
+}
+
+// EnvelopeWith finds the one with the given SHA-256 of its signed octets, or ErrNotFound.
+func (s *Store) EnvelopeWith(ctx context.Context, provider string, id pec.ID, signed []byte) (Envelope, error) {
+	e, err := s.anEnvelope(ctx, `e.provider = $1 AND e.pec_id = $2 AND m.signed_sha256 = $3`, provider, string(id), signed)
+	if err != nil {
+		return e, fmt.Errorf("envelope %s of %s: %w", id, provider, err)
+	}
+	return e, nil
+}
+
+// EnvelopeOf finds the one whose transport envelope is the given message, or ErrNotFound.
+func (s *Store) EnvelopeOf(ctx context.Context, message ID) (Envelope, error) {
+	e, err := s.anEnvelope(ctx, `e.message = $1`, message[:])
+	if err != nil {
+		return e, fmt.Errorf("envelope in message %s: %w", message, err)
+	}
+	return e, nil
+}
+
+func (s *Store) anEnvelope(ctx context.Context, where string, args ...any) (Envelope, error) {
+	var e Envelope
 	var at int64
 	var eight int
-	err := s.read.QueryRowContext(ctx, `SELECT message, certdata, header, body, body_offset, body_size, eight_bit, sender, mailbox, at
-		FROM envelope WHERE provider = $1 AND pec_id = $2`, provider, string(id)).
-		Scan(&e.Message, &e.CertData, &e.Header, &e.Body.Content, &e.Body.Offset, &e.Body.Length, &eight, &e.Sender, &e.Mailbox, &at)
-	if err != nil {
-		return e, fmt.Errorf("envelope %s of %s: %w", id, provider, notFound(err))
-	}
+	err := s.read.QueryRowContext(ctx, `SELECT e.provider, e.pec_id, e.message, e.certdata, e.header, e.body, e.body_offset, e.body_size, e.eight_bit,
+		e.sender, e.mailbox, e.at FROM envelope e JOIN message m ON m.id = e.message WHERE `+where, args...).
+		Scan(&e.Provider, &e.PEC, &e.Message, &e.CertData, &e.Header, &e.Body.Content, &e.Body.Offset, &e.Body.Length, &eight, &e.Sender, &e.Mailbox, &at)
 	e.EightBit, e.At = eight != 0, fromMicros(at)
-	return e, nil
+	return e, notFound(err)
 }
 
 // Tracking is what is known of one certified recipient of a message that we sent.

@@ -25,6 +25,16 @@ var (
 	ErrClosed = errors.New("the store is closed")
 )
 
+// CheckReserve is an ErrSpool when less of the disk is free than the reserve: what is owed must always be writable
+// (design.md 3), so new work waits.
+func (s *Store) CheckReserve(reserve int64) error {
+	free, err := FreeSpace(s.dir)
+	if err == nil && free < reserve {
+		err = fmt.Errorf("%w: %d octets of the disk are free, the reserve is %d", ErrSpool, free, reserve)
+	}
+	return err
+}
+
 // DamageError tells that octets that were durable are not what was written. The message that needs them is lost to the
 // program until an operator restores it; others are not touched.
 type DamageError struct {

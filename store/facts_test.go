@@ -69,6 +69,8 @@ func facts() []fact {
 		{"repeated", prepareRepeated, map[string]int{}, false, nil},
 		{"take charge from outside", prepareCharge, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "arrival": 2, "issued": 2, "task": 3, "relay": 1}, false, conflict},
 		{"take charge of a known envelope", prepareChargeKnown, map[string]int{"content": 1, "message": 1, "arrival": 1, "issued": 1, "task": 2, "relay": 1}, false, conflict},
+		{"take charge of other octets under a known id", prepareChargeOther, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "arrival": 1, "issued": 1, "task": 2, "relay": 1}, false, conflict},
+		{"take charge for two units", prepareChargeUnits, map[string]int{"content": 4, "message": 3, "reference": 1, "envelope": 1, "arrival": 2, "issued": 2, "task": 4, "relay": 2}, false, conflict},
 		{"take charge from ourselves", prepareChargeOwn, map[string]int{"arrival": 1}, false, conflict},
 		{"arrived again", prepareArrivedAgain, map[string]int{}, false, nil},
 		{"arrived again from ourselves", prepareArrivedAgainOwn, map[string]int{"task": -1}, false, conflict},
@@ -86,6 +88,7 @@ func facts() []fact {
 		{"relayed, refused for good", prepareRelayed(RelayFailed), map[string]int{}, false, conflict},
 		{"relayed, to be tried again", prepareRelayed(RelayPending), map[string]int{}, false, nil},
 		{"hold", prepareHold, map[string]int{"content": 2, "message": 1, "reference": 1, "held": 1}, false, nil},
+		{"hold what is stored", prepareHoldStored, map[string]int{"held": 1}, false, nil},
 		{"hold what we sent", prepareHoldOwn, map[string]int{"held": 1, "task": -1}, false, conflict},
 		{"report", prepareReport, map[string]int{"content": 1, "message": 1}, false, conflict},
 		{"undeliverable", prepareUndeliverable, map[string]int{"held": 1, "task": -1}, false, conflict},
@@ -95,9 +98,8 @@ func facts() []fact {
 }
 
 func prepareAccept(w *world) func(Instant) error {
-	return func(at Instant) error {
-		return w.Accept(w.ctx(), w.acceptance(at, "<one@host>", []byte("Buongiorno.\r\n")))
-	}
+	client := newPEC().Bracketed()
+	return func(at Instant) error { return w.Accept(w.ctx(), w.acceptance(at, client, []byte("Buongiorno.\r\n"))) }
 }
 
 func prepareRepeated(w *world) func(Instant) error {
@@ -110,30 +112,49 @@ func (w *world) charge(at Instant, id pec.ID, digest string, rs ...pec.Address) 
 	header, whole := original("<from-beta@host>", []byte("Buonasera.\r\n"))
 	c := w.content(whole)
 	transport := w.message(string(pec.Transport), id, Recipe{{Span: Span{Content: c.ID, Length: c.Size}}})
+	transport.Signed = []byte(digest)
 	receipt := w.receipt(pec.TakenInCharge, id)
+	relay := NewRelay{Message: receipt.ID, Target: beta, Sender: signer, Recipients: []pec.Address{"servizio@beta.test"}}
 	return Charge{
-		Instant: at, Record: record(at, pec.EventTakenInCharge, id, rs...), Digest: []byte(digest), Recipients: rs, Content: c, Transport: &transport, Receipt: &receipt,
+		Instant: at, Record: record(at, pec.EventTakenInCharge, id, rs...), Digest: []byte(digest), Recipients: rs, Content: c, Transport: &transport,
 		Envelope: Envelope{
 			Provider: beta, PEC: id, Message: transport.ID, CertData: []byte("<postacert/>"), Header: header,
 			Body: Span{c.ID, int64(len(header)), c.Size - int64(len(header))}, EightBit: true, Sender: comune,
 		},
-		Relay: NewRelay{Message: receipt.ID, Target: beta, Sender: signer, Recipients: []pec.Address{"servizio@beta.test"}},
+		Receipts: []TakenReceipt{{receipt, rs, relay}},
 	}
 }
 
 func prepareCharge(w *world) func(Instant) error {
-	return func(at Instant) error {
-		return w.TakeCharge(w.ctx(), w.charge(at, "b@beta.test", "digest", mario, luigi))
-	}
+	id := newPEC()
+	return func(at Instant) error { return w.TakeCharge(w.ctx(), w.charge(at, id, "digest", mario, luigi)) }
 }
 
 func prepareChargeKnown(w *world) func(Instant) error {
-	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), "b@beta.test", "digest", mario)))
-	e, err := w.Envelope(w.ctx(), beta, "b@beta.test")
+	id := newPEC()
+	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), id, "digest", mario)))
+	e, err := w.Envelope(w.ctx(), beta, id)
 	w.must(err)
 	return func(at Instant) error {
-		c := w.charge(at, "b@beta.test", "digest", luigi)
+		c := w.charge(at, id, "digest", luigi)
 		c.Envelope, c.Content, c.Transport = e, nil, nil
+		return w.TakeCharge(w.ctx(), c)
+	}
+}
+
+func prepareChargeOther(w *world) func(Instant) error {
+	id := newPEC()
+	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), id, "digest", mario)))
+	return func(at Instant) error { return w.TakeCharge(w.ctx(), w.charge(at, id, "other octets", luigi)) }
+}
+
+func prepareChargeUnits(w *world) func(Instant) error {
+	id := newPEC()
+	return func(at Instant) error {
+		c, other := w.charge(at, id, "digest", mario, luigi), w.receipt(pec.TakenInCharge, id)
+		relay := NewRelay{Message: other.ID, Target: beta, Sender: "unit@altra.test", Recipients: []pec.Address{"servizio@beta.test"}}
+		c.Receipts[0].Recipients = []pec.Address{mario}
+		c.Receipts = append(c.Receipts, TakenReceipt{other, []pec.Address{luigi}, relay})
 		return w.TakeCharge(w.ctx(), c)
 	}
 }
@@ -228,14 +249,16 @@ func prepareDeposit(w *world) func(Instant) error {
 }
 
 func prepareDelivery(w *world) func(Instant) error {
-	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), "b@beta.test", "digest", luigi)))
-	t := w.task(TaskDeliver, "b@beta.test")
+	id := newPEC()
+	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), id, "digest", luigi)))
+	t := w.task(TaskDeliver, id)
 	return func(at Instant) error { return w.Deposit(w.ctx(), w.deposit(at, t, w.luigi)) }
 }
 
 func prepareRefuse(w *world) func(Instant) error {
-	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), "b@beta.test", "digest", luigi)))
-	t := w.task(TaskDeliver, "b@beta.test")
+	id := newPEC()
+	w.must(w.TakeCharge(w.ctx(), w.charge(w.instant(), id, "digest", luigi)))
+	t := w.task(TaskDeliver, id)
 	return func(at Instant) error {
 		receipt := w.receipt(pec.NonDelivery, t.PEC)
 		return w.Refuse(w.ctx(), Refusal{
@@ -286,6 +309,13 @@ func prepareHold(w *world) func(Instant) error {
 		c := w.content([]byte("held"))
 		m := w.message(KindHeld, "", Recipe{{Span: Span{Content: c.ID, Length: c.Size}}})
 		return w.Hold(w.ctx(), at, record(at, pec.EventHeld, ""), Held{Reason: "no", Sender: "x@y.test", Recipients: []string{"a", "b"}, Peer: "127.0.0.1"}, c, m, nil)
+	}
+}
+
+func prepareHoldStored(w *world) func(Instant) error {
+	m := w.kept(Recipe{Literal([]byte("stored"))})
+	return func(at Instant) error {
+		return w.Hold(w.ctx(), at, record(at, pec.EventHeld, ""), Held{Reason: "no"}, nil, NewMessage{ID: m}, nil)
 	}
 }
 

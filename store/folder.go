@@ -268,15 +268,17 @@ func (b *batch) expunge(folder ID, uids []uint32) {
 }
 
 // Append puts a holder's own message into a folder. Its body is kept as a reference if it is the body of a message that
-// the holder sent under the same client id. It returns the UID.
-func (s *Store) Append(ctx context.Context, mailbox, folder ID, c *Content, st *pec.Structure, flags []string) (uint32, error) {
+// the holder sent under the same client id. at is the entry's INTERNALDATE; zero means now. It returns the UID.
+func (s *Store) Append(ctx context.Context, mailbox, folder ID, c *Content, st *pec.Structure, flags []string, at time.Time) (uint32, error) {
 	recipe, whole, err := s.ownRecipe(ctx, mailbox, c, st)
 	if err != nil {
 		return 0, err
 	}
 	m := NewMessage{ID: NewID(), Kind: KindOwn, Recipe: recipe, Structure: st}
 	b := plainBatch()
-	b.instant.At = s.now()
+	if b.instant.At = at; at.IsZero() {
+		b.instant.At = s.now()
+	}
 	if whole {
 		b.content(c)
 	}

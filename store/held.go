@@ -27,14 +27,15 @@ func (b *batch) held(at Instant, reason, sender, recipients, peer string, messag
 		id[:], micros(at.At), clip(reason), sender, recipients, peer, message[:])
 }
 
-// Hold keeps a message for the operators. task is the receive task that brought it, if one did; known its message then.
+// Hold keeps a message for the operators. task is the receive task that brought it, if one did; c is nil if m is stored
+// already.
 func (s *Store) Hold(ctx context.Context, at Instant, r pec.Record, h Held, c *Content, m NewMessage, task *Task) error {
 	b := newBatch(at, r)
 	message := m.ID
 	if task != nil {
 		b.received(*task)
 		message = task.Message
-	} else {
+	} else if c != nil {
 		b.content(c)
 		if err := b.message(m); err != nil {
 			return fmt.Errorf("holding a message: %w", err)

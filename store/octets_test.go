@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 
@@ -200,7 +201,7 @@ func appendShares(w *world) {
 		w.must(err)
 		whole := append(bytes.Clone(c.header), c.body...)
 		content, before := w.content(whole), w.count("content")
-		uid, err := w.Append(w.ctx(), c.who.ID, sent.ID, content, structure(whole), []string{`\Seen`})
+		uid, err := w.Append(w.ctx(), c.who.ID, sent.ID, content, structure(whole), []string{`\Seen`}, time.Time{})
 		w.must(err)
 		content.Release()
 		if added := w.count("content") - before; (added == 1) != c.shared {
@@ -291,6 +292,28 @@ func TestEnclosing(t *testing.T) {
 	body := Span{NewID(), 5, 7}
 	if r := Enclosing([]byte("a"), body, []byte("bc")); len(r) != 3 || r.Size() != 10 || len(r.contents()) != 1 {
 		t.Errorf("a body: %v", r)
+	}
+}
+
+func TestMalformedRecipes(t *testing.T) {
+	span := func(tail ...byte) []byte {
+		return append(append([]byte{recipeVersion, stepSpan}, bytes.Repeat([]byte{7}, 16)...), tail...)
+	}
+	huge := []byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f}
+	for name, b := range map[string][]byte{
+		"empty": {}, "another version": {recipeVersion + 1}, "another step": {recipeVersion, 9},
+		"an empty literal": {recipeVersion, stepLiteral, 0}, "a short literal": {recipeVersion, stepLiteral, 2, 'x'},
+		"a literal without end": append([]byte{recipeVersion, stepLiteral}, huge...), "half a number": {recipeVersion, stepLiteral, 0x80},
+		"a short span": {recipeVersion, stepSpan, 1, 2}, "no offset": span(), "no length": span(1),
+		"too far": span(append(huge, 1)...), "too long": span(append([]byte{1}, huge...)...),
+		"a span of nothing": append([]byte{recipeVersion, stepSpan}, make([]byte, 18)...),
+	} {
+		if r, err := decodeRecipe(b); !errors.Is(err, errRecipe) {
+			t.Errorf("%s: %v, %v", name, r, err)
+		}
+	}
+	if r, err := decodeRecipe(span(0x80, 0x80, 1, 0)); err != nil || r.Size() != 0 || len(r) != 1 {
+		t.Errorf("%v, %v", r, err)
 	}
 }
 

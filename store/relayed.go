@@ -68,8 +68,7 @@ func (s *Store) Relayed(ctx context.Context, r Relayed) error {
 		b.finish(t)
 	} else {
 		b.claim(t)
-		b.do(`UPDATE task SET due = $1, attempts = attempts + 1, trouble = $2 WHERE id = $3`, micros(r.Due), clip(r.Trouble), t.ID[:])
-		b.wake = append(b.wake, t.Kind)
+		b.postpone(t, r.Due, r.Trouble)
 	}
 	return s.commit(ctx, b)
 }

@@ -78,12 +78,11 @@ func (s *Store) sentAs(ctx context.Context, mailbox ID, c *Content, st *pec.Stru
 	if err != nil || h.Get("Message-ID") == "" {
 		return Envelope{}, ErrNotFound
 	}
-	var provider string
-	var id pec.ID
-	err = s.read.QueryRowContext(ctx, `SELECT e.provider, e.pec_id FROM submission s JOIN envelope e ON e.pec_id = s.pec_id AND e.mailbox = s.mailbox
-		WHERE s.mailbox = $1 AND s.client_id = $2 ORDER BY s.at DESC LIMIT 1`, mailbox[:], h.Get("Message-ID")).Scan(&provider, &id)
+	var message ID
+	err = s.read.QueryRowContext(ctx, `SELECT e.message FROM submission s JOIN envelope e ON e.pec_id = s.pec_id AND e.mailbox = s.mailbox
+		WHERE s.mailbox = $1 AND s.client_id = $2 ORDER BY s.at DESC LIMIT 1`, mailbox[:], h.Get("Message-ID")).Scan(&message)
 	if err != nil {
 		return Envelope{}, notFound(err)
 	}
-	return s.Envelope(ctx, provider, id)
+	return s.EnvelopeOf(ctx, message)
 }

@@ -118,7 +118,13 @@ func (e *sqliteEngine) close() error {
 		close(e.requests)
 	})
 	<-e.done
-	return errors.Join(e.readers.Close(), e.conn.Close(), e.writers.Close())
+	// An open statement would keep the connection, and with it the write-ahead log, for ever.
+	var errs []error
+	for _, st := range e.stmts {
+		errs = append(errs, st.Close())
+	}
+	clear(e.stmts)
+	return errors.Join(append(errs, e.abandon())...)
 }
 
 // write is the one writer: it takes what has come together while the disk was busy and commits it as one group.

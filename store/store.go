@@ -29,7 +29,7 @@ type Options struct {
 	Now    func() time.Time
 	Jumped func() <-chan struct{}
 	// Fatal is called once when the outcome of a write is unknown or a sync failed: the process has to end, recovery
-	// decides. It should not return; if it does, every later commit is refused.
+	// decides. It should not return, and must not call Close; if it returns, every later commit is refused.
 	Fatal func(error)
 	Log   *slog.Logger
 	// ReadOnly opens a snapshot beside a running owner: no lock, no recovery, nothing can be written.

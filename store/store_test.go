@@ -84,7 +84,6 @@ type world struct {
 	*Store
 	clock        *lawClock
 	mario, luigi Mailbox
-	ids          int
 }
 
 func newWorld(t testing.TB, open func(testing.TB, Options) *Store) *world {
@@ -132,10 +131,7 @@ func (w *world) late() Instant {
 	return at
 }
 
-func (w *world) newPEC() pec.ID {
-	w.ids++
-	return pec.ID(fmt.Sprintf("cl1.%d@alfa.test", w.ids))
-}
+func newPEC() pec.ID { return pec.ID("cl1." + NewID().String() + "@alfa.test") }
 
 func (w *world) content(octets []byte) *Content {
 	w.Helper()
@@ -185,7 +181,7 @@ func original(client string, body []byte) (header, whole []byte) {
 // acceptance is that of a submission by mario to the municipality and, at our own, to luigi. Its ids are new each time.
 func (w *world) acceptance(at Instant, client string, body []byte) Acceptance {
 	w.Helper()
-	id := w.newPEC()
+	id := newPEC()
 	header, whole := original(client, body)
 	c := w.content(whole)
 	w.Cleanup(c.Release)
@@ -231,7 +227,7 @@ func (w *world) owed(to pec.Address) Task {
 	w.Helper()
 	b := plainBatch()
 	b.instant.At = w.now()
-	m := w.message(KindDSN, w.newPEC(), Recipe{Literal([]byte("owed"))})
+	m := w.message(KindDSN, newPEC(), Recipe{Literal([]byte("owed"))})
 	w.must(b.message(m))
 	b.deliver(m.ID, "", to, alfa, m.PEC)
 	w.must(w.commit(w.ctx(), b))
@@ -258,7 +254,7 @@ func (w *world) append(m Mailbox, folder ID, text string) uint32 {
 	octets := []byte("Subject: " + text + "\r\n\r\n" + text)
 	c := w.content(octets)
 	defer c.Release()
-	uid, err := w.Append(w.ctx(), m.ID, folder, c, structure(octets), nil)
+	uid, err := w.Append(w.ctx(), m.ID, folder, c, structure(octets), nil, time.Time{})
 	w.must(err)
 	return uid
 }

@@ -57,14 +57,20 @@ type Charge struct {
 	Digest     []byte // SHA-256 of the signed octets
 	Recipients []pec.Address
 
-	// From another provider: the octets, the envelope as a message unless it is known, and the receipt with its relay.
+	// From another provider: the octets, the envelope as a message unless it is known, and a receipt for each unit.
 	Content   *Content
 	Transport *NewMessage
-	Receipt   *NewMessage
-	Relay     NewRelay
+	Receipts  []TakenReceipt
 
 	// From ourselves: the task that brought it. The taking in charge is then a mark in our own tracking.
 	Task *Task
+}
+
+// TakenReceipt is a unit's receipt for its recipients, and its way to the sending provider.
+type TakenReceipt struct {
+	Message    NewMessage
+	Recipients []pec.Address
+	Relay      NewRelay
 }
 
 // TakeCharge commits a taking in charge. ErrConflict: some recipient was taken in charge meanwhile; compare again.
@@ -85,14 +91,14 @@ func (s *Store) TakeCharge(ctx context.Context, c Charge) error {
 			e.Provider, string(e.PEC), r.Key(), c.Digest, b.fact[:])
 		b.deliver(e.Message, e.Sender, r, e.Provider, e.PEC)
 	}
-	if c.Receipt != nil {
-		if err := b.message(*c.Receipt); err != nil {
+	for _, taken := range c.Receipts {
+		if err := b.message(taken.Message); err != nil {
 			return fmt.Errorf("taking charge of %s: %w", e.PEC, err)
 		}
-		for _, r := range c.Recipients {
-			b.issued(e.Provider, e.PEC, r, stepTake, pec.TakenInCharge, c.Receipt.ID)
+		for _, r := range taken.Recipients {
+			b.issued(e.Provider, e.PEC, r, stepTake, pec.TakenInCharge, taken.Message.ID)
 		}
-		b.relay(c.Relay, e.Provider, e.PEC)
+		b.relay(taken.Relay, e.Provider, e.PEC)
 	}
 	if c.Task != nil {
 		b.received(*c.Task)

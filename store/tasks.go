@@ -62,9 +62,14 @@ func (b *batch) claim(t Task) {
 func (s *Store) Postpone(ctx context.Context, t Task, due time.Time, trouble string) error {
 	b := plainBatch()
 	b.claim(t)
-	b.do(`UPDATE task SET due = $1, attempts = attempts + 1, trouble = $2 WHERE id = $3`, micros(due), clip(trouble), t.ID[:])
-	b.wake = append(b.wake, t.Kind)
+	b.postpone(t, due, trouble)
 	return s.commit(ctx, b)
+}
+
+// postpone puts a task off that the batch has claimed.
+func (b *batch) postpone(t Task, due time.Time, trouble string) {
+	b.do(`UPDATE task SET done = NULL, due = $1, attempts = attempts + 1, trouble = $2 WHERE id = $3`, micros(due), clip(trouble), t.ID[:])
+	b.wake = append(b.wake, t.Kind)
 }
 
 // clip bounds a text that comes from elsewhere.
@@ -165,7 +170,8 @@ func (w *workers) count() int {
 }
 
 // Work does the tasks of a kind, at most parallel at a time, until the context ends; then it waits for those under way.
-// do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far).
+// do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far). After
+// a failed write it returns ErrClosed.
 func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry func(Task) time.Duration, do func(context.Context, Task) error) error {
 	free := make(chan struct{}, parallel)
 	var running sync.WaitGroup

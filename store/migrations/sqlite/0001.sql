@@ -47,14 +47,16 @@ CREATE TABLE reference (
   PRIMARY KEY (message, content)
 ) WITHOUT ROWID;
 
--- A certified message that we sent or took in charge: what is needed to issue about it later.
+-- A certified message that we sent or took in charge: what is needed to issue about it later. A peer may send other octets
+-- under one id to other recipients: each is an envelope.
 CREATE TABLE envelope (
-  provider TEXT NOT NULL, pec_id TEXT NOT NULL, message BLOB NOT NULL REFERENCES message(id),
+  message BLOB PRIMARY KEY REFERENCES message(id), provider TEXT NOT NULL, pec_id TEXT NOT NULL,
   certdata BLOB NOT NULL, header BLOB NOT NULL,
   body BLOB NOT NULL REFERENCES content(id), body_offset INTEGER NOT NULL, body_size INTEGER NOT NULL,
-  eight_bit INTEGER NOT NULL, sender TEXT NOT NULL, mailbox BLOB, at INTEGER NOT NULL,
-  PRIMARY KEY (provider, pec_id)
+  eight_bit INTEGER NOT NULL, sender TEXT NOT NULL, mailbox BLOB, at INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE INDEX envelope_about ON envelope(pec_id, provider);
+CREATE UNIQUE INDEX envelope_sent ON envelope(provider, pec_id) WHERE mailbox IS NOT NULL;
 
 -- The idempotency of submission (design.md 3), kept for five days.
 CREATE TABLE submission (
@@ -69,8 +71,7 @@ CREATE TABLE tracking (
   provider TEXT NOT NULL, pec_id TEXT NOT NULL, recipient TEXT NOT NULL,
   state TEXT NOT NULL CHECK (state IN ('pending', 'delivered', 'failed')),
   at INTEGER NOT NULL, taken_at INTEGER, outcome_at INTEGER, first_notice_at INTEGER, final_notice_at INTEGER, fact BLOB NOT NULL,
-  PRIMARY KEY (provider, pec_id, recipient),
-  FOREIGN KEY (provider, pec_id) REFERENCES envelope(provider, pec_id)
+  PRIMARY KEY (provider, pec_id, recipient)
 ) WITHOUT ROWID;
 CREATE INDEX tracking_pending ON tracking(at) WHERE state = 'pending';
 
@@ -93,7 +94,7 @@ CREATE TABLE heard (
 -- What arrived and was taken in charge, per recipient of ours.
 CREATE TABLE arrival (
   provider TEXT NOT NULL, pec_id TEXT NOT NULL, recipient TEXT NOT NULL, digest BLOB NOT NULL, fact BLOB NOT NULL,
-  PRIMARY KEY (provider, pec_id, recipient, digest)
+  PRIMARY KEY (provider, pec_id, recipient)
 ) WITHOUT ROWID;
 
 -- Work that follows from a fact, written with it. token is the claim's; done the fact that finishes it.
@@ -140,6 +141,7 @@ CREATE TABLE entry (
   PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
 CREATE INDEX entry_message ON entry(message);
+CREATE INDEX entry_change ON entry(folder, modseq);
 
 -- Who was given which certified message: outlives the entry, which its reader may expunge.
 CREATE TABLE deposit (
