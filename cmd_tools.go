@@ -1,11 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"runtime/debug"
@@ -14,16 +14,17 @@ import (
 	"github.com/ceralacca/ceralacca/authority"
 	"github.com/ceralacca/ceralacca/bench"
 	"github.com/ceralacca/ceralacca/check"
+	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/sandbox"
 	"github.com/ceralacca/ceralacca/store"
 )
 
 type sandboxCmd struct {
 	Dir       string `type:"path" placeholder:"DIR" help:"Where everything is kept (default: ceralacca-sandbox in the user's cache)."`
-	Fresh     bool   `help:"Empty the directory first."`
-	BasePort  int    `default:"20250" placeholder:"N" help:"First port; 0 takes free ones."`
-	Mailboxes int    `default:"3" placeholder:"N" help:"Mailboxes a provider."`
-	Host      string `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, for containers."`
+	Fresh     bool   `help:"Empty the sandbox's directory first."`
+	BasePort  int    `default:"20250" placeholder:"N" help:"First port; 0 takes free ones (default ${default})."`
+	Mailboxes int    `default:"3" placeholder:"N" help:"Mailboxes a provider (default ${default})."`
+	Host      string `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, for containers (default ${default}); the certificates name localhost, 127.0.0.1, ::1 and mx.DOMAIN."`
 }
 
 // Run runs the sandbox until SIGTERM or an interrupt.
@@ -52,7 +53,8 @@ type authorityCmd struct {
 }
 
 type authorityIssueCmd struct {
-	Dir      string   `required:"" type:"path" placeholder:"DIR" help:"Where the files go; the authority in it is used again."`
+	Dir      string   `required:"" type:"path" placeholder:"DIR" help:"Where the files go, one directory a provider."`
+	CA       string   `name:"ca" type:"path" placeholder:"DIR" help:"Directory of an authority that is there already (ca.pem, ca.key); without it one is made."`
 	Provider string   `required:"" placeholder:"NAME" help:"The provider's name, as in the directory."`
 	Address  string   `required:"" placeholder:"ADDRESS" help:"Its signing address, such as posta-certificata@pec.example."`
 	Hostname []string `placeholder:"HOST" help:"Names of its servers, for a TLS certificate."`
@@ -60,8 +62,14 @@ type authorityIssueCmd struct {
 
 // Run issues and writes the files; none is overwritten.
 func (c authorityIssueCmd) Run(_ context.Context) error {
+	if _, err := pec.ParseAddress(c.Address); err != nil {
+		return fmt.Errorf("--address: %w", err)
+	}
+	if c.Provider == "" {
+		return errors.New("--provider: the name is missing")
+	}
 	w := &fileWriter{dir: c.Dir}
-	ca, err := w.authority()
+	ca, err := w.authority(cmp.Or(c.CA, c.Dir))
 	if err != nil {
 		return err
 	}
@@ -71,8 +79,7 @@ func (c authorityIssueCmd) Run(_ context.Context) error {
 	cert, key, err = ca.IssueClient(c.Provider, now)
 	w.pair("client", cert, key, err)
 	if len(c.Hostname) > 0 {
-		var ips []net.IP
-		cert, key, err = ca.IssueServer(c.Hostname, ips, now)
+		cert, key, err = ca.IssueServer(c.Hostname, nil, now)
 		w.pair("server", cert, key, err)
 	}
 	return w.err
@@ -84,11 +91,11 @@ type fileWriter struct {
 	err error
 }
 
-// authority loads the CA in the directory, or makes one.
-func (w *fileWriter) authority() (*authority.CA, error) {
-	cert, err := os.ReadFile(filepath.Join(w.dir, "ca.pem"))
+// authority loads the CA in a directory, or makes one.
+func (w *fileWriter) authority(dir string) (*authority.CA, error) {
+	cert, err := os.ReadFile(filepath.Join(dir, "ca.pem"))
 	if err == nil {
-		key, err := os.ReadFile(filepath.Join(w.dir, "ca.key"))
+		key, err := os.ReadFile(filepath.Join(dir, "ca.key"))
 		if err != nil {
 			return nil, err
 		}
@@ -103,7 +110,11 @@ func (w *fileWriter) authority() (*authority.CA, error) {
 	return ca, w.err
 }
 
+// pair writes both files or none that was there before.
 func (w *fileWriter) pair(name string, cert, key []byte, err error) {
+	if _, missing := os.Stat(filepath.Join(w.dir, name+".key")); missing == nil && w.err == nil {
+		w.err = fmt.Errorf("%s is there already: move it away first", filepath.Join(w.dir, name+".key"))
+	}
 	w.write(name+".pem", cert, err)
 	w.write(name+".key", key, err)
 }

@@ -36,7 +36,7 @@ func main() {
 	k := kong.Parse(&c,
 		kong.Name("ceralacca"),
 		kong.Description("Certified e-mail (PEC): provider, authority, sandbox, evidence."),
-		kong.UsageOnError(),
+		kong.ShortUsageOnError(),
 		kong.BindTo(ctx, (*context.Context)(nil)),
 	)
 	level := slog.LevelInfo

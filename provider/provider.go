@@ -39,23 +39,23 @@ type Provider struct {
 	Store *store.Store
 	Units issuance.Units
 
-	config    *Config
-	clock     *Clock
-	log       *slog.Logger
-	keeper    *directory.Keeper
-	access    *access.Point
-	incoming  *incoming.Point
-	delivery  *delivery.Point
-	dispatch  *dispatch.Point
-	servers   []server
-	listeners []net.Listener
-	control   net.Listener
+	config   *Config
+	clock    *Clock
+	log      *slog.Logger
+	keeper   *directory.Keeper
+	access   *access.Point
+	incoming *incoming.Point
+	delivery *delivery.Point
+	dispatch *dispatch.Point
+	servers  []*server
+	control  net.Listener
 }
 
-// server is what serves one listener until its context ends.
+// server is what serves one listener until its context ends; it has none if the service is not offered.
 type server struct {
-	name  string
-	serve func(context.Context, net.Listener) error
+	service
+	serve    func(context.Context, net.Listener) error
+	listener net.Listener
 }
 
 // Open prepares a provider and binds its ports. After an error nothing is held.
@@ -151,7 +151,7 @@ func (p *Provider) wirePoints(m *material) {
 	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 4 * cores, Log: p.log}
 	t := duration(c.Relay.Timeout)
 	p.dispatch = &dispatch.Point{
-		Store: p.Store, Directory: p.keeper.Current, Parallel: 8 * cores, Log: p.log, Routes: p.routes(m),
+		Store: p.Store, Directory: p.keeper.Current, Parallel: 32 * cores, Log: p.log, Routes: p.routes(m),
 		Pool: dispatch.NewPool(dispatch.PoolConfig{
 			Hello: c.Provider.Hostname, Now: p.clock.Now, Log: p.log,
 			Timeouts: dispatch.Timeouts{Connect: t, Greeting: t, Command: t, Block: t, Final: t},
@@ -182,28 +182,27 @@ func (p *Provider) wireServers(m *material) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", s.name, err)
 		}
-		p.servers = append(p.servers, server{s.name, srv.Serve})
+		p.servers = append(p.servers, &server{service: service{s.name, s.address}, serve: srv.Serve})
 	}
 	imap, err := imapd.New(imapd.Config{
 		Store: p.Store, TLS: &tls.Config{Certificates: []tls.Certificate{m.server}, MinVersion: tls.VersionTLS12}, MaxAppend: c.Limits.Message, Log: p.log,
 	})
-	p.servers = append(p.servers, server{"imaps", imap.Serve})
-	return err
+	if err != nil {
+		return fmt.Errorf("imaps: %w", err)
+	}
+	p.servers = append(p.servers, &server{service: service{"imaps", c.Listen.IMAPS}, serve: imap.Serve})
+	return nil
 }
 
 // listen binds every port and the control socket; a service without an address is not offered.
 func (p *Provider) listen() error {
-	for i, s := range p.config.Listen.services() {
-		var l net.Listener
-		if s.address != "" {
-			var err error
-			if l, err = net.Listen("tcp", s.address); err != nil {
-				return p.config.fault("listen."+s.name, "the port cannot be opened: %v. Stop what uses it, or choose another one", err)
-			}
+	for _, s := range p.servers {
+		if s.address == "" {
+			continue
 		}
-		p.listeners = append(p.listeners, l)
-		if i >= len(p.servers) {
-			return fmt.Errorf("no server for %s", s.name)
+		var err error
+		if s.listener, err = net.Listen("tcp", s.address); err != nil {
+			return p.config.fault("listen."+s.name, "the port cannot be opened: %v. %s", err, portCure(err))
 		}
 	}
 	var err error
@@ -211,8 +210,13 @@ func (p *Provider) listen() error {
 	return err
 }
 
-// Refresh gets the providers' directory now.
-func (p *Provider) Refresh(ctx context.Context) error { return p.keeper.Refresh(ctx) }
+// portCure says what to do about a port that cannot be opened.
+func portCure(err error) string {
+	if errors.Is(err, os.ErrPermission) {
+		return "A port under 1024 needs root or CAP_NET_BIND_SERVICE; or choose another one"
+	}
+	return "Stop what uses it, or choose another one"
+}
 
 // Directory is the snapshot in force.
 func (p *Provider) Directory() *directory.Directory { return p.keeper.Current() }
@@ -223,9 +227,9 @@ func (p *Provider) Run(ctx context.Context) error {
 		p.log.Warn("this is a sandbox: its clock and certificates are for tests", "clock_offset", p.clock.Offset())
 	}
 	g, ctx := errgroup.WithContext(ctx)
-	for i, l := range p.listeners {
-		if l != nil {
-			g.Go(func() error { return p.servers[i].serve(ctx, l) })
+	for _, s := range p.servers {
+		if s.listener != nil {
+			g.Go(func() error { return s.serve(ctx, s.listener) })
 		}
 	}
 	for _, work := range []func(context.Context) error{
@@ -244,8 +248,7 @@ func (p *Provider) Run(ctx context.Context) error {
 // housekeeping empties the service mailboxes of what is old, once an hour of the law's clock.
 func (p *Provider) housekeeping(ctx context.Context) error {
 	for {
-		keep := time.Duration(p.config.Limits.ServiceMailbox) * 24 * time.Hour
-		if err := p.Store.PruneService(ctx, keep); err != nil {
+		if err := p.prune(ctx); err != nil && ctx.Err() == nil {
 			p.log.Error("the service mailboxes could not be emptied", "error", err)
 		}
 		select {
@@ -257,12 +260,22 @@ func (p *Provider) housekeeping(ctx context.Context) error {
 	}
 }
 
+func (p *Provider) prune(ctx context.Context) error {
+	return p.Store.PruneService(ctx, time.Duration(p.config.Limits.ServiceMailbox)*24*time.Hour)
+}
+
+// Renew does at once what is done by the day or the hour: the directory is fetched, the service mailboxes are emptied of
+// what is old.
+func (p *Provider) Renew(ctx context.Context) error {
+	return errors.Join(p.keeper.Refresh(ctx), p.prune(ctx))
+}
+
 // Close gives back the ports and the data directory. Run must have returned.
 func (p *Provider) Close() error {
 	var errs []error
-	for _, l := range p.listeners {
-		if l != nil {
-			if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+	for _, s := range p.servers {
+		if s.listener != nil {
+			if err := s.listener.Close(); !errors.Is(err, net.ErrClosed) {
 				errs = append(errs, err)
 			}
 		}

@@ -60,7 +60,7 @@ func TestPortInUse(t *testing.T) {
 	says(t, err, "Stop what uses it, or choose another one")
 	taken.Close()
 	p := open(t, path, 0)
-	if got := p.listeners[0].Addr().String(); got != smtp {
+	if got := p.servers[0].listener.Addr().String(); got != smtp {
 		t.Errorf("SMTP is on %s, want %s", got, smtp)
 	}
 }
@@ -125,11 +125,11 @@ func TestServiceMailbox(t *testing.T) {
 func TestServicesThatAreOffered(t *testing.T) {
 	p := run(t, place(t, minimal(t)))
 	for i, s := range p.config.Listen.services() {
-		if offered := p.listeners[i] != nil; offered != (s.address != "") {
+		if offered := p.servers[i].listener != nil; offered != (s.address != "") {
 			t.Errorf("%s is offered: %t", s.name, offered)
 		}
 	}
-	conn, err := net.Dial("tcp", p.listeners[0].Addr().String())
+	conn, err := net.Dial("tcp", p.servers[0].listener.Addr().String())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,7 +147,7 @@ func TestDirectoryIsKept(t *testing.T) {
 	if _, listed := p.Directory().Domain("pec.example"); listed {
 		t.Error("a directory is in force before any was fetched")
 	}
-	if err := p.Refresh(t.Context()); err != nil {
+	if err := p.Renew(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	p.stop()
@@ -158,7 +158,7 @@ func TestDirectoryIsKept(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := p.Refresh(ctx); err == nil {
+	if err := p.Renew(ctx); err == nil {
 		t.Error("it is fetched from nowhere")
 	}
 }

@@ -64,6 +64,12 @@ func (s *Sandbox) advance(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the clock's offset could not be kept: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
+	for _, m := range s.running {
+		// Without its last good directory a provider still works; what it could not fetch it will fetch again.
+		if err := m.Renew(r.Context()); err != nil {
+			s.o.Log.Warn("the directory was not renewed after a jump", "provider", m.plan.short, "error", err)
+		}
+	}
 	unfinished, err := s.settle(r.Context())
 	if err != nil {
 		http.Error(w, err.Error(), http.StatusInternalServerError)
@@ -146,7 +152,7 @@ type sentMessage struct {
 type recipientState struct{ Address, State string }
 
 func (s *Sandbox) page(w http.ResponseWriter, r *http.Request) {
-	d := pageData{Contract: s.Contract(), Now: s.clock.Now(), Offset: s.clock.Offset().String()}
+	d := pageData{Contract: s.Contract(), Now: s.clock.Now().In(pec.Rome()), Offset: s.clock.Offset().String()}
 	var errs []error
 	for _, m := range s.running {
 		sent, err := m.Store.Recent(r.Context(), 20)
@@ -169,7 +175,7 @@ func (s *Sandbox) page(w http.ResponseWriter, r *http.Request) {
 }
 
 func describe(x store.Sent) sentMessage {
-	m := sentMessage{At: x.At, ID: string(x.PEC), From: string(x.Sender)}
+	m := sentMessage{At: x.At.In(pec.Rome()), ID: string(x.PEC), From: string(x.Sender)}
 	data, err := pec.ParseCertData(x.CertData)
 	if err != nil {
 		m.Subject = err.Error()
@@ -177,17 +183,28 @@ func describe(x store.Sent) sentMessage {
 	}
 	m.Subject = data.Subject
 	states := map[string]string{}
+	for _, o := range x.Outside {
+		states[o.Recipient.Key()] = outsideState(o)
+	}
 	for _, t := range x.Recipients {
 		states[t.Recipient.Key()] = stateOf(t)
 	}
 	for _, r := range data.Recipients {
-		state, ok := states[r.Address.Key()]
-		if !ok {
-			state = "accepted (ordinary mail)"
-		}
+		state := states[r.Address.Key()]
 		m.Recipients = append(m.Recipients, recipientState{string(r.Address), state})
 	}
 	return m
+}
+
+// outsideState is what is known of an ordinary address: that its server took the message, or refused it.
+func outsideState(r store.Relay) string {
+	switch r.State {
+	case store.RelayDone:
+		return "handed over (ordinary mail)"
+	case store.RelayFailed:
+		return "failed"
+	}
+	return "accepted"
 }
 
 func stateOf(t store.Tracking) string {

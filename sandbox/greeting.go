@@ -21,6 +21,8 @@ func (s *Sandbox) Greeting() string {
 			fmt.Fprintf(&b, "    %s\n", m.Address)
 		}
 	}
+	fmt.Fprintf(&b, "\n  Outside: SMTP %s, IMAP (TLS) %s\n    %s\n", c.Outside.SMTP, c.Outside.IMAPS, c.Outside.Mailbox.Address)
+	fmt.Fprintf(&b, "\n  Clock: %s ahead of this machine's; curl -d '{\"advance\": \"12h5m\"}' %s/clock\n", s.clock.Offset(), c.ControlURL)
 	from, to := c.Providers[0], c.Providers[1]
 	ca := s.path(caName)
 	fmt.Fprintf(&b, `
@@ -31,6 +33,8 @@ First step, in another terminal: send a certified message, then read its accepta
   curl --cacert %[3]s -u %[1]s:%[4]s 'imaps://%[6]s/INBOX;UID=1'
   curl --cacert %[3]s -u %[1]s:%[4]s 'imaps://%[6]s/INBOX;UID=2'
 
+The same message again is the same submission: it gets the same answer and nothing new. Change something to send another.
+Mail clients: host localhost, the ports above, certificate authority %[3]s.
 Stop with Ctrl-C; everything is still there at the next start.
 `, from.Mailboxes[0].Address, to.Mailboxes[0].Address, ca, Password, from.Submissions, from.IMAPS)
 	return b.String()

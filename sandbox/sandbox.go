@@ -188,7 +188,7 @@ func (s *Sandbox) Run(ctx context.Context, ready func()) error {
 	serve(page, func() error { return page.Serve(s.control) })
 	g.Go(func() error { return s.outside.run(ctx) })
 	for _, m := range s.running {
-		if err := m.Refresh(ctx); err != nil {
+		if err := m.Renew(ctx); err != nil {
 			s.o.Log.Error("the directory could not be fetched", "provider", m.plan.short, "error", err)
 		}
 		g.Go(func() error { return m.Run(ctx) })

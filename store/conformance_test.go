@@ -22,6 +22,7 @@ func conformance(t *testing.T, open func(t testing.TB, o Options) *Store) {
 		"records": {
 			{"facts are numbered without gaps", factsAreNumbered},
 			{"a fact's id is unique", factIDIsUnique},
+			{"instants follow their cause", instantsFollowTheirCause},
 			{"conditions of a fact", conditions},
 			{"other octets under one id", otherOctets},
 			{"arrivals are compared", arrivalsAreCompared},
@@ -38,6 +39,7 @@ func conformance(t *testing.T, open func(t testing.TB, o Options) *Store) {
 		"sent":        {{"a sent message appended shares its body", appendShares}},
 		"spools":      {{"a spool leaves nothing", spoolLeavesNothing}},
 		"logins": {
+			{"one mailbox an address", mailboxesAreOnePerAddress},
 			{"an unknown address costs the same", unknownAddressCosts},
 			{"credentials", credentials},
 			{"remembered logins", rememberedLogins},
@@ -57,6 +59,7 @@ func conformance(t *testing.T, open func(t testing.TB, o Options) *Store) {
 		"groups":     {{"commits share groups", commitsShareGroups}},
 		"audits":     {{"what is audited is what was committed", audits}},
 		"work": {
+			{"commits outlive their callers", commitsOutliveTheirCallers},
 			{"tasks run once", tasksRunOnce},
 			{"tasks run when due", tasksRunWhenDue},
 			{"a jump of the clock is never missed", jumpIsNeverMissed},

@@ -229,12 +229,18 @@ func alter(t testing.TB, dir, name string, change func([]byte) []byte) {
 	}
 }
 
-// restore makes the files of a data directory those of readTree; the directories stay, they cost most.
+// restore makes the files of a data directory, but for the contents, those of readTree; the directories stay, for they cost
+// most.
 func restore(t testing.TB, dir string, files map[string][]byte) {
 	t.Helper()
-	for name := range readTree(t, dir, "") {
-		if _, ok := files[name]; !ok {
-			remove(t, dir, name)
+	for _, place := range []string{segmentsDir, lostDir, databaseName + "-wal"} {
+		if _, err := os.Stat(filepath.Join(dir, place)); err != nil {
+			continue
+		}
+		for name := range readTree(t, dir, place) {
+			if _, ok := files[name]; !ok {
+				remove(t, dir, name)
+			}
 		}
 	}
 	for name, octets := range files {

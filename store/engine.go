@@ -13,8 +13,8 @@ type engine interface {
 	commit(ctx context.Context, b *batch) error
 	// reader reads what is committed.
 	reader() *sql.DB
-	// due lists tasks of a kind whose time has come, the oldest first, at most limit.
-	due(ctx context.Context, kind TaskKind, now int64, limit int) ([]Task, error)
+	// due lists tasks of a kind whose time has come and whose target is not one of busy, the oldest first, at most limit.
+	due(ctx context.Context, kind TaskKind, now int64, limit int, busy []string) ([]Task, error)
 	// close ends the engine after the batches under way.
 	close() error
 }

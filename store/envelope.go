@@ -122,7 +122,8 @@ func (s *Store) Tracking(ctx context.Context, provider string, id pec.ID) ([]Tra
 // Sent is one row of Recent: a message that we sent and the states of its certified recipients.
 type Sent struct {
 	Envelope
-	Recipients []Tracking
+	Recipients []Tracking // certified
+	Outside    []Relay    // the others, and those certified ones that are at other providers
 }
 
 // Recent lists the last messages that our holders sent, the newest first.
@@ -148,6 +149,9 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]Sent, error) {
 			return nil, err
 		}
 		if list[i].Recipients, err = s.Tracking(ctx, list[i].Provider, list[i].PEC); err != nil {
+			return nil, err
+		}
+		if list[i].Outside, err = s.relays(ctx, `message = $1`, list[i].Message[:]); err != nil {
 			return nil, err
 		}
 	}

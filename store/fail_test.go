@@ -16,25 +16,19 @@ import (
 // nobody knows, nothing is taken any more, and the next start decides. attacks.md 25.
 func TestFailedWrites(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]struct {
-		fault func(w *crashWorld)
-		there bool
-	}{
-		"writing the segment":   {func(w *crashWorld) { w.replaceSegment("/dev/full") }, false},
-		"syncing the segment":   {func(w *crashWorld) { w.replaceSegment("/dev/null") }, false},
-		"beginning a segment":   {func(w *crashWorld) { w.limit(1); w.must(os.RemoveAll(w.segments.dir)) }, false},
-		"writing the database":  {func(w *crashWorld) { w.must(w.engine().exec(`PRAGMA max_page_count = 1`)) }, false},
-		"losing the connection": {func(w *crashWorld) { w.must(w.engine().conn.Close()) }, false},
-		"after the octets":      {func(w *crashWorld) { w.engine().hook = failAt(afterOctets) }, false},
-		"after the rows":        {func(w *crashWorld) { w.engine().hook = failAt(afterRows) }, false},
-		"after the commit":      {func(w *crashWorld) { w.engine().hook = failAt(afterCommit) }, true},
+	for name, fault := range map[string]func(w *crashWorld){
+		"writing the segment":   func(w *crashWorld) { w.replaceSegment("/dev/full") },
+		"syncing the segment":   func(w *crashWorld) { w.replaceSegment("/dev/null") },
+		"beginning a segment":   func(w *crashWorld) { w.limit(1); w.must(os.RemoveAll(w.segments.dir)) },
+		"writing the database":  func(w *crashWorld) { w.must(w.engine().exec(`PRAGMA max_page_count = 1`)) },
+		"losing the connection": func(w *crashWorld) { w.must(w.engine().conn.Close()) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newCrashWorld(t)
 			w.said("one")
 			segment := readTree(t, w.Dir(), w.segment(1))
-			c.fault(w)
+			fault(w)
 			long := w.content(noise(1, memoryLimit+1))
 			m := w.message(KindOwn, "", Recipe{{Span: Span{Content: long.ID, Length: long.Size}}, Literal(noise(2, 1000))})
 			m.Trace = strings.Repeat("x", 1<<20) // more than the database has room for
@@ -46,27 +40,14 @@ func TestFailedWrites(t *testing.T) {
 				write(t, w.Dir(), w.segment(1), segment[w.segment(1)])
 			}
 			after := reopened(t, w.Dir())
-			want := 1
-			if c.there {
-				want = 2
+			if n := after.everythingReads(t); n != 1 {
+				t.Errorf("%d messages are there, want 1", n)
 			}
-			if n := after.everythingReads(t); n != want {
-				t.Errorf("%d messages are there, want %d", n, want)
-			}
-			if n := len(readTree(t, w.Dir(), contentsDir)); n != want-1 {
-				t.Errorf("%d content files are there, want %d", n, want-1)
+			if n := len(readTree(t, w.Dir(), contentsDir)); n != 0 {
+				t.Errorf("%d content files are there, want none", n)
 			}
 			after.must(after.Close())
 		})
-	}
-}
-
-func failAt(place string) func(string) error {
-	return func(at string) error {
-		if at == place {
-			return errCrash
-		}
-		return nil
 	}
 }
 
@@ -187,77 +168,63 @@ func (zeros) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func TestReserve(t *testing.T) {
+// TestWhatIsNoDamage: errors that a store goes on after, and that fail their own caller only.
+func TestWhatIsNoDamage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, openSQLiteDir)
+	w.refusesStatements()
 	w.must(w.CheckReserve(1))
 	if err := w.CheckReserve(1 << 62); !errors.Is(err, ErrSpool) {
 		t.Errorf("got %v, want %v", err, ErrSpool)
 	}
-}
+	body := noise(1, memoryLimit+1)
+	a := w.acceptance(w.instant(), "<damaged@host>", body)
+	w.must(w.Accept(w.ctx(), a))
+	c, path := w.content(body), w.contentPath(a.Content.ID)
+	defer c.Release()
 
-// TestContentThatCannotBeOpened: running out of descriptors is no damage, and no reason to end.
-func TestContentThatCannotBeOpened(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, openSQLiteDir)
-	c := w.content(noise(1, memoryLimit+1))
-	m := w.kept(Recipe{{Span: Span{Content: c.ID, Length: c.Size}}}, c)
-	path := w.contentPath(c.ID)
+	// What cannot be shared because it is damaged does not fail what comes in.
 	w.must(os.Remove(path))
+	if _, whole, err := w.Shared(w.ctx(), a.Envelope, c, 0, c.Size); !whole || err != nil {
+		t.Errorf("whole: %t, %v", whole, err)
+	}
+	// Running out of descriptors is no damage.
 	w.must(os.Symlink(path, path)) // open answers ELOOP
 	var damage *DamageError
-	if _, err := w.Open(w.ctx(), m, nil); err == nil || errors.As(err, &damage) {
+	if _, err := w.Open(w.ctx(), a.Transport.ID, nil); err == nil || errors.As(err, &damage) {
 		t.Errorf("got %v, want an error that is no damage", err)
 	}
 }
 
-// TestDamageOfAnotherMessage: what cannot be shared because it is damaged does not fail what comes in.
-func TestDamageOfAnotherMessage(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, openSQLiteDir)
-	body := noise(1, memoryLimit+1)
-	a := w.acceptance(w.instant(), "<damaged@host>", body)
-	w.must(w.Accept(w.ctx(), a))
-	w.must(os.Remove(w.contentPath(a.Content.ID)))
-	c := w.content(body)
-	defer c.Release()
-	if _, whole, err := w.Shared(w.ctx(), a.Envelope, c, 0, c.Size); !whole || err != nil {
-		t.Errorf("whole: %t, %v", whole, err)
-	}
-}
-
-// TestRefusedStatements: a fault of the caller is neither a conflict nor the end, and leaves nothing.
-func TestRefusedStatements(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, openSQLiteDir)
+// refusesStatements: a fault of the caller is neither a conflict nor the end, and leaves nothing.
+func (w *world) refusesStatements() {
+	w.Helper()
 	for _, sql := range []string{`INSERT INTO meta (name, value) VALUES ('x', NULL)`, `SELECT nothing FROM nowhere`, `no SQL`} {
 		b := plainBatch()
 		b.do(`INSERT INTO meta (name, value) VALUES ('before', '')`)
 		b.do(sql)
 		before := w.dump()
 		if err := w.commit(w.ctx(), b); err == nil || errors.Is(err, ErrConflict) || errors.Is(err, ErrUnknown) {
-			t.Errorf("%s: %v", sql, err)
+			w.Errorf("%s: %v", sql, err)
 		}
 		if w.dump() != before {
-			t.Errorf("%s left something", sql)
+			w.Errorf("%s left something", sql)
 		}
 	}
 	m := w.message(KindOwn, "", Recipe{Literal(make([]byte, maxFrame))})
 	if err := plainBatch().message(m); err == nil {
-		t.Error("a frame that could not be read was taken")
+		w.Error("a frame that could not be read was taken")
 	}
 }
 
-// TestCommitOutlivesItsCaller: what was handed over has an outcome, whatever becomes of the context.
-func TestCommitOutlivesItsCaller(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t, openSQLiteDir)
+// commitsOutliveTheirCallers: what was handed over has an outcome, whatever becomes of the context.
+func commitsOutliveTheirCallers(w *world) {
 	task := w.owed(mario)
-	ctx, cancel := context.WithCancel(t.Context())
+	ctx, cancel := context.WithCancel(w.ctx())
 	cancel()
 	w.must(w.Done(ctx, task))
 	if w.count("task") != 0 {
-		t.Error("the task is left")
+		w.Error("the task is left")
 	}
 }
 

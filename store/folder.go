@@ -247,7 +247,7 @@ func (s *Store) SetFlags(ctx context.Context, folder ID, uids []uint32, change f
 	return s.commit(ctx, b)
 }
 
-// Expunge removes entries. Messages and contents stay for as long as facts need them.
+// Expunge removes entries. Messages and contents stay: nothing is compacted yet.
 func (s *Store) Expunge(ctx context.Context, folder ID, uids []uint32) error {
 	if len(uids) == 0 {
 		return nil

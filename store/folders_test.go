@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"testing"
 	"time"
 )
 
@@ -303,20 +302,19 @@ func serviceIsPruned(w *world) {
 	w.usedIsSum(w.mario)
 }
 
-func TestMailboxesAreOnePerAddress(t *testing.T) {
-	w := newWorld(t, openSQLiteDir)
+func mailboxesAreOnePerAddress(w *world) {
 	w.refused(ErrConflict, func() error { _, err := w.AddMailbox(w.ctx(), "MARIO.rossi@Alfa.test", false, ""); return err })
 	m, err := w.Mailbox(w.ctx(), "mario.ROSSI@alfa.test")
 	if err != nil || m.ID != w.mario.ID || m.Address != mario || !m.Enabled || m.Service {
-		t.Errorf("%+v, %v", m, err)
+		w.Errorf("%+v, %v", m, err)
 	}
 	for _, err := range []error{w.SetEnabled(w.ctx(), anna, true), w.SetPassword(w.ctx(), anna, "long enough")} {
 		if !errors.Is(err, ErrNotFound) {
-			t.Errorf("a change of a mailbox that is not there: %v", err)
+			w.Errorf("a change of a mailbox that is not there: %v", err)
 		}
 	}
 	all, err := w.Mailboxes(w.ctx())
 	if err != nil || len(all) != 2 || all[0].Address != luigi {
-		t.Errorf("%+v, %v", all, err)
+		w.Errorf("%+v, %v", all, err)
 	}
 }

@@ -23,6 +23,7 @@ func TestCrashInACommit(t *testing.T) {
 			defer c.Release()
 			a := w.acceptance(w.instant(), "<crash@host>", noise(2, memoryLimit+1))
 			dir := w.crash(place, func() error { return w.Accept(w.ctx(), a) })
+			w.must(w.failedStaysFailed())
 
 			after := reopened(t, dir)
 			_, err := after.Envelope(w.ctx(), alfa, a.Envelope.PEC)
@@ -197,25 +198,19 @@ func TestDatabaseOfOtherOctets(t *testing.T) {
 // TestNoDatabase: octets without their database are never taken for garbage.
 func TestNoDatabase(t *testing.T) {
 	t.Parallel()
-	for _, text := range [][]string{{"one"}, {"one", "two", "three"}} {
-		w := newCrashWorld(t)
-		for _, s := range text {
-			w.said(s)
-		}
-		w.must(w.Close())
-		if err := os.Remove(filepath.Join(w.Dir(), databaseName)); err != nil {
-			t.Fatal(err)
-		}
-		before := octetsOf(t, w.Dir())
-		if s, err := Open(t.Context(), options(t, w.Dir(), newClock())); err == nil {
-			s.Close()
-			t.Error("it opened")
-		} else if !strings.Contains(err.Error(), "belongs to another store") {
-			t.Errorf("%v", err)
-		}
-		if after := octetsOf(t, w.Dir()); after != before {
-			t.Errorf("the octets were changed:\n%s", difference(before, after))
-		}
+	w := newCrashWorld(t)
+	w.said("one") // one group ahead would be a crash
+	w.must(w.Close())
+	remove(t, w.Dir(), databaseName)
+	before := octetsOf(t, w.Dir())
+	if s, err := Open(t.Context(), options(t, w.Dir(), newClock())); err == nil {
+		s.Close()
+		t.Error("it opened")
+	} else if !strings.Contains(err.Error(), "belongs to another store") {
+		t.Errorf("%v", err)
+	}
+	if after := octetsOf(t, w.Dir()); after != before {
+		t.Errorf("the octets were changed:\n%s", difference(before, after))
 	}
 }
 
@@ -292,17 +287,13 @@ func swap(t testing.TB, dir, a, b string) {
 // TestForeignSegmentAhead: a whole segment of another store is no crash of ours.
 func TestForeignSegmentAhead(t *testing.T) {
 	t.Parallel()
-	w, other := newCrashWorld(t), newCrashWorld(t)
-	other.limit(1)
-	for _, x := range []*crashWorld{w, other, other} {
-		x.said("one")
-	}
-	name := other.segment(2)
-	if err := os.WriteFile(filepath.Join(w.Dir(), name), readTree(t, other.Dir(), name)[name], 0o600); err != nil {
-		t.Fatal(err)
-	}
-	w.must(w.Close())
-	refuses(t, w.Dir(), "belongs to another store")
+	w := newCrashWorld(t)
+	w.limit(1)
+	w.said("one")
+	w.said("two")
+	dir := w.crash(afterOctets, func() error { return w.hold("three") })
+	alter(t, dir, w.segment(3), flipAt(int64(len(segmentMagic))))
+	refuses(t, dir, w.segment(3)+" belongs to another store")
 }
 
 // TestContentFiles: one that no row names moves away; one that is gone or short fails its own message.

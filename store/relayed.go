@@ -25,7 +25,11 @@ const (
 
 // Relays lists the recipients of a relay or receive task.
 func (s *Store) Relays(ctx context.Context, task ID) ([]Relay, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT address, state, reply FROM relay WHERE task = $1 ORDER BY recipient`, task[:])
+	return s.relays(ctx, `task = $1`, task[:])
+}
+
+func (s *Store) relays(ctx context.Context, where string, args ...any) ([]Relay, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT address, state, reply FROM relay WHERE `+where+` ORDER BY recipient`, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading a relay: %w", err)
 	}

@@ -376,8 +376,13 @@ func classify(err error) error {
 	return fatalError{err}
 }
 
-func (e *sqliteEngine) due(ctx context.Context, kind TaskKind, now int64, limit int) ([]Task, error) {
-	return e.store.tasks(ctx, `WHERE kind = $1 AND due <= $2 ORDER BY due LIMIT $3`, string(kind), now, limit)
+func (e *sqliteEngine) due(ctx context.Context, kind TaskKind, now int64, limit int, busy []string) ([]Task, error) {
+	where, args := `WHERE kind = $1 AND due <= $2`, []any{string(kind), now, limit}
+	for i, target := range busy {
+		where += fmt.Sprintf(` AND target <> $%d`, i+4)
+		args = append(args, target)
+	}
+	return e.store.tasks(ctx, where+` ORDER BY due LIMIT $3`, args...)
 }
 
 // abandon closes an engine whose writer was never started.

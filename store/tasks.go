@@ -52,7 +52,8 @@ func (b *batch) finish(t Task) {
 	b.do(`DELETE FROM task WHERE id = $1`, t.ID[:])
 }
 
-// claim makes the batch fail unless this worker still holds the task.
+// claim makes the batch fail unless the task is still there under this claim. With one process the claim itself is held in
+// memory and the token is empty; the guard then says that nobody has finished the task.
 func (b *batch) claim(t Task) {
 	b.do(`UPDATE task SET done = $1 WHERE id = $2 AND token = $3`, b.fact[:], t.ID[:], t.token)
 	b.require(`SELECT 1 FROM task WHERE id = $1 AND done = $2`, t.ID[:], b.fact[:])
@@ -114,11 +115,19 @@ type workers struct {
 	mu       sync.Mutex
 	signals  map[TaskKind]chan struct{}
 	claimed  map[ID]bool
-	released map[ID]bool // given back since the last look began
+	released map[ID]bool    // given back since the last look began
+	targets  map[string]int // tasks under way, by kind and target
 }
 
+// perTarget is how many tasks for one target run at a time: one peer that stalls, or one holder's burst, leaves workers to
+// the others (attacks.md 18).
+const perTarget = 8
+
+func targetOf(t Task) string { return string(t.Kind) + " " + t.Target }
+
 func (w *workers) init() {
-	w.claimed, w.released, w.signals = map[ID]bool{}, map[ID]bool{}, map[TaskKind]chan struct{}{}
+	w.claimed, w.released, w.targets = map[ID]bool{}, map[ID]bool{}, map[string]int{}
+	w.signals = map[TaskKind]chan struct{}{}
 	for _, k := range []TaskKind{TaskRelay, TaskReceive, TaskDeliver, TaskFollowUp} {
 		w.signals[k] = make(chan struct{}, 1)
 	}
@@ -141,24 +150,44 @@ func (w *workers) look() {
 }
 
 // take claims those tasks that nobody has and that nobody gave back since the look began; whoever gave one back has
-// signalled, so it is looked at again.
-func (w *workers) take(ts []Task, limit int) []Task {
+// signalled, so it is looked at again. more tells that some were passed over because their target has enough.
+func (w *workers) take(ts []Task, limit int) (free []Task, more bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var free []Task
 	for _, t := range ts {
-		if !w.claimed[t.ID] && !w.released[t.ID] && len(free) < limit {
+		switch {
+		case w.claimed[t.ID] || w.released[t.ID] || len(free) == limit:
+		case t.Target != "" && w.targets[targetOf(t)] == perTarget:
+			more = true
+		default:
 			w.claimed[t.ID] = true
+			w.targets[targetOf(t)]++
 			free = append(free, t)
 		}
 	}
-	return free
+	return free, more
+}
+
+// busy lists the targets of a kind that have enough under way.
+func (w *workers) busy(kind TaskKind) []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var full []string
+	for target, n := range w.targets {
+		if name, ok := strings.CutPrefix(target, string(kind)+" "); ok && name != "" && n == perTarget {
+			full = append(full, name)
+		}
+	}
+	return full
 }
 
 func (w *workers) give(t Task) {
 	w.mu.Lock()
 	delete(w.claimed, t.ID)
 	w.released[t.ID] = true
+	if w.targets[targetOf(t)]--; w.targets[targetOf(t)] == 0 {
+		delete(w.targets, targetOf(t))
+	}
 	w.mu.Unlock()
 	w.signal(t.Kind)
 }
@@ -206,11 +235,20 @@ func (s *Store) claimDue(ctx context.Context, kind TaskKind, now time.Time, room
 	s.work.looking.Lock()
 	defer s.work.looking.Unlock()
 	s.work.look()
-	ts, err := s.engine.due(ctx, kind, micros(now), room+s.work.count())
-	if err != nil {
-		return nil, err
+	var claimed []Task
+	for more := true; more && len(claimed) < room; {
+		ts, err := s.engine.due(ctx, kind, micros(now), room+s.work.count(), s.work.busy(kind))
+		if err != nil {
+			for _, t := range claimed {
+				s.work.give(t)
+			}
+			return nil, err
+		}
+		var free []Task
+		free, more = s.work.take(ts, room-len(claimed))
+		claimed = append(claimed, free...)
 	}
-	return s.work.take(ts, room), nil
+	return claimed, nil
 }
 
 // waitWork waits for a reason to look again: new or finished work, a jump of the law's clock, the next due time.

@@ -89,21 +89,64 @@ func tasksRunOnce(w *world) {
 	}
 }
 
+// attacks.md 18: one target that stalls takes eight workers at most, and a longer queue for it hides nobody else's mail.
+func TestOneTargetLeavesWorkersToOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, openSQLiteDir)
+	for range 100 { // more than there are workers, and all before the other
+		w.accepted()
+	}
+	last := w.acceptance(w.instant(), "<last@host>", []byte("Buongiorno.\r\n"))
+	last.Relays[0].Target = "other"
+	w.must(w.Accept(w.ctx(), last))
+	release, started := make(chan struct{}), make(chan Task, 100)
+	ctx, stop := context.WithCancel(w.ctx())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- w.Work(ctx, TaskRelay, 64, Backoff, func(ctx context.Context, t Task) error {
+			started <- t
+			select {
+			case <-release:
+			case <-ctx.Done():
+			}
+			return ctx.Err()
+		})
+	}()
+	running := map[string]int{}
+	deadline := time.After(20 * time.Second)
+	for len(running) < 2 {
+		select {
+		case task := <-started:
+			running[task.Target]++
+		case <-deadline:
+			t.Fatalf("only these run: %v", running)
+		}
+	}
+	for target, n := range running {
+		if n > perTarget {
+			t.Errorf("%d tasks run for %s", n, target)
+		}
+	}
+	stop()
+	close(release)
+	<-ended
+}
+
 func TestWhatIsGivenBackDuringALookIsNotTaken(t *testing.T) {
 	var w workers
 	w.init()
 	a, b := Task{ID: NewID(), Kind: TaskDeliver}, Task{ID: NewID(), Kind: TaskDeliver}
 	w.look()
-	if got := w.take([]Task{a}, 5); len(got) != 1 {
+	if got, _ := w.take([]Task{a}, 5); len(got) != 1 {
 		t.Fatalf("taken: %v", got)
 	}
 	w.look()
 	w.give(a)
-	if got := w.take([]Task{a, b}, 5); len(got) != 1 || got[0].ID != b.ID {
+	if got, _ := w.take([]Task{a, b}, 5); len(got) != 1 || got[0].ID != b.ID {
 		t.Errorf("taken: %v, want b alone", got)
 	}
 	w.look()
-	if got := w.take([]Task{a, b}, 5); len(got) != 1 || got[0].ID != a.ID {
+	if got, _ := w.take([]Task{a, b}, 5); len(got) != 1 || got[0].ID != a.ID {
 		t.Errorf("taken: %v, want a alone: b is under way", got)
 	}
 	select {
