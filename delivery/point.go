@@ -55,6 +55,7 @@ func (p *Point) plain(ctx context.Context, t store.Task, m store.Message, box st
 	if err != nil {
 		return err
 	}
+	d.Instant = p.Store.Instant(t.Since)
 	d.Record = p.record(d.Instant, pec.Event{Kind: pec.EventDeposited, ID: t.PEC, Provider: t.Provider, Sender: t.Sender, Recipient: box.Address, Detail: m.Kind + " " + m.MessageID})
 	if err := p.Store.Deposit(ctx, d); err != nil {
 		return err
@@ -75,7 +76,7 @@ func (p *Point) undeliverable(ctx context.Context, t store.Task) error {
 func (p *Point) deposit(ctx context.Context, t store.Task, m store.Message, box store.Mailbox) (store.Deposit, error) {
 	folder, err := p.Store.InboxID(ctx, box.ID)
 	lead := fmt.Sprintf("Return-Path: <%s>\r\nDelivered-To: %s\r\n%s", t.Sender, t.Target, m.Trace)
-	return store.Deposit{Instant: p.Store.Instant(t.Since), Task: t, Mailbox: box.ID, Folder: folder, Lead: []byte(lead), Size: m.Size}, err
+	return store.Deposit{Task: t, Mailbox: box.ID, Folder: folder, Lead: []byte(lead), Size: m.Size}, err
 }
 
 func (p *Point) record(at store.Instant, e pec.Event) pec.Record {

@@ -24,7 +24,7 @@ func (p *Point) subject(ctx context.Context, t store.Task) (*subject, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &subject{Envelope: e, at: p.Store.Instant(t.Since)}
+	s := &subject{Envelope: e}
 	if s.data, err = pec.ParseCertData(e.CertData); err != nil {
 		return nil, fmt.Errorf("reading the stored certification data of %s: %w", t.PEC, err)
 	}
@@ -32,7 +32,7 @@ func (p *Point) subject(ctx context.Context, t store.Task) (*subject, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is in no domain of ours any more", t.Target)
 	}
-	s.unit = unit
+	s.unit, s.at = unit, p.Store.Instant(t.Since)
 	s.data.At, s.data.DeliveredTo = s.at.At, pec.Address(t.Target)
 	// What an envelope may lack or have besides is borne; a receipt of ours is strict.
 	s.data.ReceiptType, s.data.TakenFor, s.data.Detail = pec.ParseReceiptType(string(s.data.ReceiptType)), nil, ""
@@ -41,11 +41,11 @@ func (p *Point) subject(ctx context.Context, t store.Task) (*subject, error) {
 
 // certified deposits a transport envelope together with its delivery receipt (RFC 6109 3.3.2; norms.md 77-82, 87).
 func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, box store.Mailbox) error {
-	s, err := p.subject(ctx, t)
+	d, err := p.deposit(ctx, t, m, box)
 	if err != nil {
 		return err
 	}
-	d, err := p.deposit(ctx, t, m, box)
+	s, err := p.subject(ctx, t)
 	if err != nil {
 		return err
 	}

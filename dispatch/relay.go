@@ -25,8 +25,13 @@ type Point struct {
 	Log       *slog.Logger
 }
 
-// ErrNullMX is what Routes returns for a domain that says that it takes no mail (RFC 7505): permanent.
-var ErrNullMX = errors.New("the domain takes no mail (RFC 7505)")
+// What Routes returns for a domain that will never take mail: permanent.
+var (
+	// ErrNullMX: the domain says that it takes no mail (RFC 7505).
+	ErrNullMX = errors.New("the domain takes no mail (RFC 7505)")
+	// ErrNoDomain: there is no such domain.
+	ErrNoDomain = errors.New("there is no such domain")
+)
 
 const (
 	giveUp     = 24 * time.Hour // for external recipients (RFC 6109 2.2.2)
@@ -124,12 +129,8 @@ func (r *relay) byRoute(ctx context.Context, relays []store.Relay) []*group {
 			continue
 		}
 		route, err := r.Routes(ctx, x.Recipient.Domain(), r.certified)
-		if errors.Is(err, ErrNullMX) {
-			r.result(x.Recipient, Reply{Code: 556, Enhanced: "5.1.10", Text: err.Error()})
-			continue
-		}
 		if err != nil {
-			r.result(x.Recipient, Reply{Code: 451, Enhanced: "4.4.4", Text: err.Error()})
+			r.result(x.Recipient, r.noRoute(err))
 			continue
 		}
 		g := byRoute[route.key()]
@@ -141,6 +142,19 @@ func (r *relay) byRoute(ctx context.Context, relays []store.Relay) []*group {
 		g.recipients = append(g.recipients, x.Recipient)
 	}
 	return groups
+}
+
+// noRoute is the reply for a recipient whose mail has nowhere to go. A provider in the directory is not gone because the
+// DNS says so: its mail waits.
+func (r *relay) noRoute(err error) Reply {
+	switch {
+	case r.certified:
+	case errors.Is(err, ErrNullMX):
+		return Reply{Code: 556, Enhanced: "5.1.10", Text: err.Error()}
+	case errors.Is(err, ErrNoDomain):
+		return Reply{Code: 550, Enhanced: "5.1.2", Text: err.Error()}
+	}
+	return Reply{Code: 451, Enhanced: "4.4.4", Text: err.Error()}
 }
 
 // send makes one transaction and notes what the peer said for each recipient. It returns those that were one too many.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/store"
@@ -48,7 +49,11 @@ func Connect(ctx context.Context, c *Config, clock *Clock, log *slog.Logger) (*A
 	if err != nil {
 		return nil, err
 	}
-	return &Admin{client: http.Client{Transport: inProcess{a.handler()}}, close: st.Close}, nil
+	t := &inProcess{handler: a.handler()}
+	return &Admin{client: http.Client{Transport: t}, close: func() error {
+		t.running.Wait()
+		return st.Close()
+	}}, nil
 }
 
 // openAdmin becomes the owner for the time of a subcommand.
@@ -166,27 +171,54 @@ func (a *Admin) do(ctx context.Context, method, path string, body io.Reader) (io
 	return nil, errors.Join(errors.New(strings.TrimSpace(string(text))), err, resp.Body.Close())
 }
 
-// inProcess answers requests by a handler of this process.
-type inProcess struct{ handler http.Handler }
+// inProcess answers requests by a handler of this process. What the handler writes goes through a pipe: a held message is
+// never in memory whole.
+type inProcess struct {
+	handler http.Handler
+	running sync.WaitGroup
+}
 
-func (t inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip implements http.RoundTripper.
+func (t *inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.Body == nil {
 		r.Body = http.NoBody
 	}
-	w := &recorder{header: http.Header{}, status: http.StatusOK}
-	t.handler.ServeHTTP(w, r)
-	return &http.Response{StatusCode: w.status, Header: w.header, Body: io.NopCloser(&w.body), Request: r}, nil
+	body, to := io.Pipe()
+	w := &responder{header: http.Header{}, status: http.StatusOK, body: to, began: make(chan struct{})}
+	t.running.Go(func() {
+		t.handler.ServeHTTP(w, r)
+		w.begin()
+		to.Close()
+	})
+	<-w.began
+	return &http.Response{StatusCode: w.status, Header: w.header, Body: body, Request: r}, nil
 }
 
-type recorder struct {
+// responder is the http.ResponseWriter of inProcess.
+type responder struct {
 	header http.Header
 	status int
-	body   bytes.Buffer
+	body   *io.PipeWriter
+	once   sync.Once
+	began  chan struct{}
 }
 
-func (r *recorder) Header() http.Header         { return r.header }
-func (r *recorder) WriteHeader(status int)      { r.status = status }
-func (r *recorder) Write(p []byte) (int, error) { return r.body.Write(p) }
+func (r *responder) begin() { r.once.Do(func() { close(r.began) }) }
+
+// Header implements http.ResponseWriter.
+func (r *responder) Header() http.Header { return r.header }
+
+// WriteHeader implements http.ResponseWriter.
+func (r *responder) WriteHeader(status int) {
+	r.status = status
+	r.begin()
+}
+
+// Write implements http.ResponseWriter.
+func (r *responder) Write(p []byte) (int, error) {
+	r.begin()
+	return r.body.Write(p)
+}
 
 // newSeeker reads a stored message from any place.
 func newSeeker(o *store.Octets) io.ReadSeeker { return io.NewSectionReader(o, 0, o.Size()) }

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
+
+	"github.com/ceralacca/ceralacca/pec"
 )
 
 // Config is a provider's configuration file. example.toml says what each field means; paths are relative to the file.
@@ -166,13 +168,13 @@ func (c *Config) setDefaults() {
 	for _, n := range []struct {
 		at *int64
 		v  int64
-	}{{&l.Product, 100_000_000}, {&l.Message, 100_000_000}, {&l.Reserve, 256 << 20}} {
+	}{{&l.Product, pec.DefaultLimits().Product}, {&l.Message, 100_000_000}, {&l.Reserve, 256 << 20}} {
 		if *n.at == 0 {
 			*n.at = n.v
 		}
 	}
 	if l.Recipients == 0 {
-		l.Recipients = 500
+		l.Recipients = pec.DefaultLimits().Recipients
 	}
 	if l.ServiceMailbox == 0 {
 		l.ServiceMailbox = 7

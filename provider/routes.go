@@ -48,19 +48,35 @@ func (p *Provider) fixedRoute(domain string) *RouteConfig {
 // lookupMX is the first mail exchanger of a domain, or the domain itself if it has none (RFC 5321 5.1).
 func lookupMX(ctx context.Context, domain string) (string, error) {
 	mxs, err := net.DefaultResolver.LookupMX(ctx, domain)
-	var dns *net.DNSError
-	if errors.As(err, &dns) && dns.IsNotFound {
-		return domain, nil
+	if isNotFound(err) {
+		return lookupHost(ctx, domain)
 	}
 	if err != nil {
 		return "", fmt.Errorf("looking up the mail exchangers of %s: %w", domain, err)
 	}
 	if len(mxs) == 0 {
-		return domain, nil
+		return lookupHost(ctx, domain)
 	}
 	host := strings.TrimSuffix(mxs[0].Host, ".")
 	if host == "" {
 		return "", dispatch.ErrNullMX
 	}
 	return host, nil
+}
+
+// lookupHost is the domain itself, if it has an address; one that has none does not exist for mail.
+func lookupHost(ctx context.Context, domain string) (string, error) {
+	_, err := net.DefaultResolver.LookupHost(ctx, domain)
+	if isNotFound(err) {
+		return "", dispatch.ErrNoDomain
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking up %s: %w", domain, err)
+	}
+	return domain, nil
+}
+
+func isNotFound(err error) bool {
+	var dns *net.DNSError
+	return errors.As(err, &dns) && dns.IsNotFound
 }

@@ -1,6 +1,7 @@
 package smime
 
 import (
+	"bytes"
 	"crypto"
 	"encoding/base64"
 	"fmt"
@@ -63,8 +64,11 @@ func decodeSignature(part []byte) ([]byte, error) {
 	if len(encodings) != 1 || !strings.EqualFold(encodings[0], "base64") {
 		return nil, malformed("the signature part is not in base64")
 	}
-	text := strings.NewReplacer(" ", "", "\t", "", "\r", "", "\n", "").Replace(string(body))
-	signature, err := base64.StdEncoding.DecodeString(text)
+	// The decoder passes over CR and LF by itself.
+	if bytes.ContainsAny(body, " \t") {
+		body = bytes.ReplaceAll(bytes.ReplaceAll(body, []byte(" "), nil), []byte("\t"), nil)
+	}
+	signature, err := base64.StdEncoding.AppendDecode(nil, body)
 	if err != nil {
 		return nil, malformed("base64 of the signature part: %v", err)
 	}

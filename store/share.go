@@ -25,7 +25,7 @@ func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, leng
 	if err != nil {
 		return nil, false, err
 	}
-	same, err := sameOctets(stored.Reader(), c.Section(offset, length))
+	same, err := sameOctets(stored.Reader(), c.Section(offset, length), length)
 	if err := errors.Join(err, stored.Close()); err != nil {
 		return nil, false, err
 	}
@@ -43,8 +43,9 @@ func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, leng
 	return Recipe{Literal(before), {Span: e.Body}, Literal(after)}, false, nil
 }
 
-func sameOctets(a, b io.Reader) (bool, error) {
-	x, y := make([]byte, 64<<10), make([]byte, 64<<10)
+func sameOctets(a, b io.Reader, length int64) (bool, error) {
+	block := min(length+1, 64<<10)
+	x, y := make([]byte, block), make([]byte, block)
 	for {
 		n, err := io.ReadFull(a, x)
 		m, err2 := io.ReadFull(b, y)

@@ -59,7 +59,7 @@ func openSQLite(ctx context.Context, s *Store, path string) (*sqliteEngine, erro
 	e := &sqliteEngine{store: s, requests: make(chan *request), stmts: map[string]*sql.Stmt{}, done: make(chan struct{})}
 	var err error
 	// synchronous FULL: a commit returns after the log is on the disk.
-	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)")); err != nil {
+	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)", "temp_store(2)")); err != nil {
 		return nil, err
 	}
 	e.writers.SetMaxOpenConns(1)
@@ -241,15 +241,8 @@ func (e *sqliteEngine) commitRows(group []*request, results []error, places map[
 	if err := e.exec(`BEGIN IMMEDIATE`); err != nil {
 		return err
 	}
-	for i, r := range group {
-		if results[i] != nil {
-			continue
-		}
-		err := e.commitBatch(r.b, places)
-		if isFatal(err) {
-			return err
-		}
-		results[i] = err
+	if err := e.runGroup(group, results, places); err != nil {
+		return err
 	}
 	if marked {
 		e.group++
@@ -264,6 +257,50 @@ func (e *sqliteEngine) commitRows(group []*request, results []error, places map[
 		return err
 	}
 	return e.reached(afterCommit)
+}
+
+// runGroup runs the batches of a group. Refusals are rare, and a savepoint costs as much as two statements: so all are run
+// without one, and only if one is refused the group is run anew, each in its savepoint, so that it alone is undone.
+func (e *sqliteEngine) runGroup(group []*request, results []error, places map[ID]position) error {
+	number := e.number
+	refused, err := e.runPlain(group, results, places)
+	if err != nil || !refused {
+		return err
+	}
+	e.number = number
+	if err := e.exec(`ROLLBACK`); err != nil {
+		return err
+	}
+	if err := e.exec(`BEGIN IMMEDIATE`); err != nil {
+		return err
+	}
+	for i, r := range group {
+		if results[i] != nil {
+			continue
+		}
+		err := e.commitBatch(r.b, places)
+		if isFatal(err) {
+			return err
+		}
+		results[i] = err
+	}
+	return nil
+}
+
+// runPlain runs the batches until one is refused.
+func (e *sqliteEngine) runPlain(group []*request, results []error, places map[ID]position) (refused bool, err error) {
+	for i, r := range group {
+		if results[i] != nil {
+			continue
+		}
+		if err := e.runBatch(r.b, places); err != nil {
+			if isFatal(err) {
+				return false, err
+			}
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func (e *sqliteEngine) saveTail() error {
@@ -292,9 +329,6 @@ func (e *sqliteEngine) commitBatch(b *batch, places map[ID]position) error {
 	if end := e.exec(`RELEASE batch`); end != nil {
 		return fatalError{end}
 	}
-	if err == nil && b.record != nil {
-		e.number++
-	}
 	return err
 }
 
@@ -318,6 +352,9 @@ func (e *sqliteEngine) runBatch(b *batch, places map[ID]position) error {
 		if err := e.run(st); err != nil {
 			return classify(err)
 		}
+	}
+	if b.record != nil {
+		e.number++
 	}
 	return nil
 }

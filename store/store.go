@@ -46,7 +46,7 @@ type Store struct {
 	lock     *os.File
 	segments *segments
 	engine   engine
-	read     *sql.DB
+	read     *reader
 
 	failing sync.Once
 	failed  atomic.Bool // nothing is stored any more
@@ -79,7 +79,7 @@ func (s *Store) openOwned(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.engine, s.read = e, e.reader()
+	s.engine, s.read = e, newReader(e.reader())
 	id, err := s.identity(ctx)
 	if err != nil {
 		return errors.Join(err, e.abandon())
@@ -109,7 +109,7 @@ func (s *Store) openSnapshot(ctx context.Context) error {
 	if _, err := db.ExecContext(ctx, `BEGIN`); err != nil {
 		return errors.Join(fmt.Errorf("reading %s: %w", path, err), db.Close())
 	}
-	s.read = db
+	s.read = newReader(db)
 	id, err := s.identity(ctx)
 	if err != nil {
 		return errors.Join(err, db.Close())
@@ -220,7 +220,7 @@ func (s *Store) Close() error {
 	if s.engine != nil {
 		errs = append(errs, s.engine.close())
 	} else {
-		errs = append(errs, s.read.Close())
+		errs = append(errs, s.read.db.Close())
 	}
 	errs = append(errs, s.segments.close())
 	if s.lock != nil {
