@@ -114,7 +114,7 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	if err := errors.Join(b.message(a.Transport), b.message(a.Receipt)); err != nil {
 		return fmt.Errorf("accepting %s: %w", e.PEC, err)
 	}
-	b.envelope(e)
+	b.envelope(e, a.Transport.Signed)
 	b.issued(e.Provider, e.PEC, "", stepAccept, pec.Acceptance, a.Receipt.ID)
 	for _, r := range a.Certified {
 		b.do(`INSERT INTO tracking (provider, pec_id, recipient, state, at, fact) VALUES ($1, $2, $3, 'pending', $4, $5)`,

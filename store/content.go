@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"sync"
 )
 
 // memoryLimit is how much of a message waits in memory; what is longer goes into a file of its own while it arrives.
@@ -56,7 +57,7 @@ func (sp *Spool) Write(p []byte) (int, error) {
 }
 
 func (sp *Spool) spill() error {
-	f, err := os.OpenFile(sp.store.contentPath(sp.id), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := sp.store.create(sp.store.contentPath(sp.id))
 	if err == nil {
 		sp.file = f
 		_, err = f.Write(sp.mem)
@@ -65,6 +66,39 @@ func (sp *Spool) spill() error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSpool, err)
 	}
+	return nil
+}
+
+// contentDirs are the directories of contents/ that are there durably.
+type contentDirs struct {
+	mu   sync.Mutex
+	made map[string]bool
+}
+
+// create makes the file of a long content. Nobody puts a file into a directory whose own name is not durable yet.
+func (s *Store) create(path string) (*os.File, error) {
+	if err := s.dirs.make(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+func (d *contentDirs) make(dir string) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.made[dir] {
+		return nil
+	}
+	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := syncDir(filepath.Dir(dir)); err != nil {
+		return err
+	}
+	if d.made == nil {
+		d.made = map[string]bool{}
+	}
+	d.made[dir] = true
 	return nil
 }
 

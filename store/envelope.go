@@ -23,14 +23,14 @@ type Envelope struct {
 	At       time.Time
 }
 
-func (b *batch) envelope(e Envelope) {
+func (b *batch) envelope(e Envelope, signed []byte) {
 	var mailbox []byte
 	if !e.Mailbox.IsZero() {
 		mailbox = e.Mailbox[:]
 	}
-	b.do(`INSERT INTO envelope (provider, pec_id, message, certdata, header, body, body_offset, body_size, eight_bit, sender, mailbox, at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`,
-		e.Provider, string(e.PEC), e.Message[:], e.CertData, e.Header, e.Body.Content[:], e.Body.Offset, e.Body.Length,
+	b.do(`INSERT INTO envelope (provider, pec_id, signed_sha256, message, certdata, header, body, body_offset, body_size, eight_bit, sender, mailbox, at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		e.Provider, string(e.PEC), signed, e.Message[:], e.CertData, e.Header, e.Body.Content[:], e.Body.Offset, e.Body.Length,
 		boolInt(e.EightBit), string(e.Sender), mailbox, micros(b.instant.At))
 }
 
@@ -53,7 +53,7 @@ func (s *Store) Envelope(ctx context.Context, provider string, id pec.ID) (Envel
 
 // EnvelopeWith finds the one with the given SHA-256 of its signed octets, or ErrNotFound.
 func (s *Store) EnvelopeWith(ctx context.Context, provider string, id pec.ID, signed []byte) (Envelope, error) {
-	e, err := s.anEnvelope(ctx, `e.provider = $1 AND e.pec_id = $2 AND m.signed_sha256 = $3`, provider, string(id), signed)
+	e, err := s.anEnvelope(ctx, `e.provider = $1 AND e.pec_id = $2 AND e.signed_sha256 = $3`, provider, string(id), signed)
 	if err != nil {
 		return e, fmt.Errorf("envelope %s of %s: %w", id, provider, err)
 	}
@@ -74,7 +74,7 @@ func (s *Store) anEnvelope(ctx context.Context, where string, args ...any) (Enve
 	var at int64
 	var eight int
 	err := s.read.QueryRowContext(ctx, `SELECT e.provider, e.pec_id, e.message, e.certdata, e.header, e.body, e.body_offset, e.body_size, e.eight_bit,
-		e.sender, e.mailbox, e.at FROM envelope e JOIN message m ON m.id = e.message WHERE `+where, args...).
+		e.sender, e.mailbox, e.at FROM envelope e WHERE `+where, args...).
 		Scan(&e.Provider, &e.PEC, &e.Message, &e.CertData, &e.Header, &e.Body.Content, &e.Body.Offset, &e.Body.Length, &eight, &e.Sender, &e.Mailbox, &at)
 	e.EightBit, e.At = eight != 0, fromMicros(at)
 	return e, notFound(err)

@@ -193,8 +193,12 @@ func (s *Store) recoverFiles(ctx context.Context) error {
 		return err
 	}
 	root := filepath.Join(s.dir, contentsDir)
-	for i := range 256 {
-		dir := filepath.Join(root, fmt.Sprintf("%02x", i))
+	dirs, err := os.ReadDir(root)
+	if err != nil {
+		return fmt.Errorf("reading the content files: %w", err)
+	}
+	for _, d := range dirs {
+		dir := filepath.Join(root, d.Name())
 		files, err := os.ReadDir(dir)
 		if err != nil {
 			return fmt.Errorf("reading the content files: %w", err)

@@ -53,6 +53,7 @@ type Store struct {
 	work    workers
 	watch   watchers
 	known   knownLogins
+	dirs    contentDirs
 }
 
 // Open opens the data directory, takes its lock, and puts in order what a crash left behind (see the package comment).
@@ -144,12 +145,7 @@ func (s *Store) prepareDir() error {
 			return errors.Join(fmt.Errorf("preparing the data directory: %w", err), lock.Close())
 		}
 	}
-	for i := range 256 {
-		if err := os.MkdirAll(filepath.Join(s.dir, contentsDir, fmt.Sprintf("%02x", i)), 0o700); err != nil {
-			return errors.Join(fmt.Errorf("preparing the data directory: %w", err), lock.Close())
-		}
-	}
-	if err := errors.Join(syncDir(filepath.Join(s.dir, contentsDir)), syncDir(s.dir), syncDir(filepath.Dir(s.dir))); err != nil {
+	if err := errors.Join(syncDir(s.dir), syncDir(filepath.Dir(s.dir))); err != nil {
 		return errors.Join(err, lock.Close())
 	}
 	return nil

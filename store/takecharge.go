@@ -84,7 +84,7 @@ func (s *Store) TakeCharge(ctx context.Context, c Charge) error {
 		if err := b.message(*c.Transport); err != nil {
 			return fmt.Errorf("taking charge of %s: %w", e.PEC, err)
 		}
-		b.envelope(e)
+		b.envelope(e, c.Digest)
 	}
 	for _, r := range c.Recipients {
 		b.do(`INSERT INTO arrival (provider, pec_id, recipient, digest, fact) VALUES ($1, $2, $3, $4, $5)`,

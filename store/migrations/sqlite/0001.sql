@@ -50,12 +50,12 @@ CREATE TABLE reference (
 -- A certified message that we sent or took in charge: what is needed to issue about it later. A peer may send other octets
 -- under one id to other recipients: each is an envelope.
 CREATE TABLE envelope (
-  message BLOB PRIMARY KEY REFERENCES message(id), provider TEXT NOT NULL, pec_id TEXT NOT NULL,
+  message BLOB PRIMARY KEY REFERENCES message(id), provider TEXT NOT NULL, pec_id TEXT NOT NULL, signed_sha256 BLOB NOT NULL,
   certdata BLOB NOT NULL, header BLOB NOT NULL,
   body BLOB NOT NULL REFERENCES content(id), body_offset INTEGER NOT NULL, body_size INTEGER NOT NULL,
   eight_bit INTEGER NOT NULL, sender TEXT NOT NULL, mailbox BLOB, at INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX envelope_about ON envelope(pec_id, provider);
+CREATE UNIQUE INDEX envelope_about ON envelope(pec_id, provider, signed_sha256);
 CREATE UNIQUE INDEX envelope_sent ON envelope(provider, pec_id) WHERE mailbox IS NOT NULL;
 
 -- The idempotency of submission (design.md 3), kept for five days.
