@@ -223,7 +223,7 @@ func (w *relayWorld) message(kind pec.Kind, id pec.ID, span store.Span) store.Ne
 	scan := pec.NewScanner(nil)
 	scan.Write([]byte(relayed))
 	return store.NewMessage{
-		ID: store.NewID(), Kind: string(kind), Provider: ourEntry, PEC: id, MessageID: string(id), Unit: "x",
+		ID: store.NewID(), Kind: string(kind), Provider: ourEntry, PEC: id, MessageID: string(id), Unit: "x", Signed: []byte(id),
 		Recipe: store.Enclosing([]byte("Subject: x\r\n\r\n"), span, nil), Structure: scan.Finish(),
 	}
 }
