@@ -23,8 +23,8 @@
 // are damaged is passed over, the others are served, and the command ends with NO. If octets turn out unreadable when a part of
 // them is on the wire already, the connection is cut: a literal cannot be taken back.
 //
-// Nothing is on disk but what the store keeps. \Recent is not tracked: no message has it (RFC 9051 drops it). The date that an
-// APPEND gives is not kept: INTERNALDATE is when the message was stored, in Italian legal time.
+// Nothing is on disk but what the store keeps. \Recent is not tracked: no message has it (RFC 9051 drops it). INTERNALDATE
+// is the date that an APPEND gave, or when the message was stored, in Italian legal time.
 // A view of the selected folder, its entries without their octets, is in memory for each session: about 0.6 KB a message.
 //
 // Spoken: SASL-IR, LITERAL-, UNSELECT, ENABLE, IDLE, UTF8=ACCEPT, NAMESPACE, UIDPLUS, ESEARCH, SEARCHRES, LIST-EXTENDED,

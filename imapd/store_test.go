@@ -149,3 +149,14 @@ func TestCopyAndMove(t *testing.T) {
 	c.ok("SELECT Cestino")
 	c.wantLines("FETCH 4 (FLAGS BODY.PEEK[HEADER])", "* 4 FETCH (FLAGS (Lavoro) BODY[HEADER] {8}\r\na: 2\r\n\r\n)")
 }
+
+// TestAppendKeepsTheDate: what a client moves into a folder keeps the date that it had (RFC 9051 6.3.12).
+func TestAppendKeepsTheDate(t *testing.T) {
+	h := newHouse(t)
+	c := h.login(t, "INBOX")
+	c.ok("APPEND INBOX \"19-Sep-2026 14:30:00 +0200\" {11+}\r\na: b\r\n\r\nc\r\n")
+	got := strings.Join(c.ok("FETCH 1:* INTERNALDATE"), "\n")
+	if !strings.Contains(got, `INTERNALDATE "19-Sep-2026 14:30:00 +0200"`) {
+		t.Errorf("the date is %q", got)
+	}
+}
