@@ -12,7 +12,7 @@ export GOPROXY := $(patsubst %$(comma)direct,%,$(shell go env GOPROXY 2>/dev/nul
 part = @start=$$(date +%s); echo "== $@"; (set -e; $(1)); status=$$?; \
 	echo "== $@: $$(( $$(date +%s) - start )) s"; exit $$status
 
-.PHONY: help build test install fmt vet lint unit e2e fuzz bench
+.PHONY: help build test install fmt vet lint unit e2e faults fuzz bench
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -22,7 +22,7 @@ help: ## this list
 build: ## the program: ./ceralacca, without cgo
 	CGO_ENABLED=0 go build -trimpath -o ceralacca .
 
-test: install fmt vet lint unit e2e ## everything that must pass before a change goes in
+test: install fmt vet lint unit e2e faults ## everything that must pass before a change goes in
 
 install: ## the programs that the tests need (apt on Debian and Ubuntu)
 	$(call part,scripts/install.sh)
@@ -45,7 +45,10 @@ unit: ## the tests of every package but e2e, under the race detector (needs a C 
 		CGO_ENABLED=1 go test -race -shuffle=on $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'))
 
 e2e: ## the real program as processes, with real clients
-	$(call part,go test ./e2e/... -count=1 -timeout 6m)
+	$(call part,go test ./e2e -count=1 -timeout 6m)
+
+faults: ## what was said is durable: the order of syncs, and power cuts, from one run under strace
+	$(call part,go test ./e2e/faults -count=1 -timeout 6m)
 
 fuzz: ## every fuzz target for FUZZTIME (30s) each; not a part of test
 	$(call part,FUZZTIME=$(FUZZTIME) scripts/fuzz.sh)
