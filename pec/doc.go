@@ -13,7 +13,7 @@
 // # What is here
 //
 //	wire.go         every Italian word on the wire
-//	kind.go address.go id.go time.go
+//	kind.go address.go id.go time.go trace.go
 //	                the vocabulary: Kind, Address, ID and ClientID, legal time
 //	certdata*.go    CertData as values, written, read
 //	header.go words.go charset.go params.go addresslist.go
