@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/ceralacca/ceralacca/authority"
-	"github.com/ceralacca/ceralacca/bench"
 	"github.com/ceralacca/ceralacca/check"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/sandbox"
@@ -167,28 +166,6 @@ func (c checkCmd) Run(ctx context.Context, log *slog.Logger) error {
 		return errors.New("the data break invariants: keep a copy of them and look at each")
 	}
 	return nil
-}
-
-type benchCmd struct {
-	JSON      bool          `name:"json" help:"Print JSON instead of a table."`
-	Exchanges int           `default:"300" help:"Exchanges measured for P1."`
-	Duration  time.Duration `default:"20s" help:"At most this long a measure."`
-}
-
-// Run measures this very binary as a child process.
-func (c benchCmd) Run(ctx context.Context) error {
-	program, err := os.Executable()
-	if err != nil {
-		return err
-	}
-	report, err := bench.Run(ctx, bench.Options{Program: program, Exchanges: c.Exchanges, Limit: c.Duration})
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return report.WriteJSON(os.Stdout)
-	}
-	return report.WriteTable(os.Stdout)
 }
 
 type versionCmd struct{}

@@ -32,6 +32,8 @@ type Options struct {
 	Log   *slog.Logger
 	// Fatal is called when the outcome of a write is unknown: it ends the process (store.Options.Fatal).
 	Fatal func(error)
+	// Fault is for tests of crashes (store.Options.Fault); nil in production.
+	Fault func(store.Place) error
 }
 
 // Provider is one running provider.
@@ -64,7 +66,7 @@ func Open(ctx context.Context, c *Config, o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Options{Dir: c.Path(c.DataDir), Now: o.Clock.Now, Jumped: o.Clock.Jumped, Fatal: o.Fatal, Log: o.Log})
+	st, err := store.Open(ctx, store.Options{Dir: c.Path(c.DataDir), Now: o.Clock.Now, Jumped: o.Clock.Jumped, Fatal: o.Fatal, Log: o.Log, Fault: o.Fault})
 	if err != nil {
 		return nil, fmt.Errorf("opening the data: %w", err)
 	}

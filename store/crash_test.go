@@ -73,9 +73,9 @@ func (w *crashWorld) engine() *sqliteEngine { return w.Store.engine.(*sqliteEngi
 var errCrash = errors.New("the power went")
 
 // crash commits with try, which is stopped at a place in its group, and returns the directory as it is there.
-func (w *crashWorld) crash(place string, try func() error) (dir string) {
+func (w *crashWorld) crash(place Place, try func() error) (dir string) {
 	w.Helper()
-	w.engine().hook = func(at string) error {
+	w.fault = func(at Place) error {
 		if at != place {
 			return nil
 		}

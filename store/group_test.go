@@ -67,8 +67,8 @@ func TestGroupsGather(t *testing.T) {
 	groups := 0
 	var waiting, all sync.WaitGroup
 	waiting.Add(others)
-	w.engine().hook = func(place string) error {
-		if place == afterRows {
+	w.fault = func(place Place) error {
+		if place == AfterRows {
 			if groups++; groups == 1 {
 				waiting.Wait()
 			}

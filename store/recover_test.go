@@ -14,8 +14,8 @@ import (
 // TestCrashInACommit: at each place in a group, the fact is there whole or not at all, and what is there reads. attacks.md 25.
 func TestCrashInACommit(t *testing.T) {
 	t.Parallel()
-	for place, there := range map[string]bool{afterOctets: false, afterRows: false, afterCommit: true} {
-		t.Run(place, func(t *testing.T) {
+	for place, there := range map[Place]bool{AfterOctets: false, AfterRows: false, AfterCommit: true} {
+		t.Run(string(place), func(t *testing.T) {
 			w := newCrashWorld(t)
 			w.accepted()
 			before, marked := w.count("message"), w.end().offset
@@ -52,7 +52,7 @@ func tornWorld(t *testing.T) (dir string, messages int, committed, whole int64) 
 	w.said("one")
 	w.said("two")
 	messages, committed = w.count("message"), w.end().offset
-	dir = w.crash(afterOctets, func() error {
+	dir = w.crash(AfterOctets, func() error {
 		b, m := plainBatch(), w.message(KindOwn, "", Recipe{Literal([]byte("x"))})
 		w.must(b.message(m))
 		return w.commit(w.ctx(), b)
@@ -222,7 +222,7 @@ func TestNewSegment(t *testing.T) {
 	w.said("two")
 	messages := w.count("message")
 	w.limit(1)
-	dir := w.crash(afterOctets, func() error { return w.hold("x") })
+	dir := w.crash(AfterOctets, func() error { return w.hold("x") })
 	name := w.segment(2)
 	segment := readTree(t, dir, name)[name]
 	if len(segment) <= segmentHeader {
@@ -291,7 +291,7 @@ func TestForeignSegmentAhead(t *testing.T) {
 	w.limit(1)
 	w.said("one")
 	w.said("two")
-	dir := w.crash(afterOctets, func() error { return w.hold("three") })
+	dir := w.crash(AfterOctets, func() error { return w.hold("three") })
 	alter(t, dir, w.segment(3), flipAt(int64(len(segmentMagic))))
 	refuses(t, dir, w.segment(3)+" belongs to another store")
 }

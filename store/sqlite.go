@@ -27,9 +27,6 @@ type sqliteEngine struct {
 	number  int64    // of the last fact
 	checked position // recovery begins here
 
-	// hook is called at the places of a group (below) by the tests of recovery; nil in production.
-	hook func(place string) error
-
 	closing sync.Once
 	gate    sync.RWMutex // held for reading while a request is handed over
 	closed  bool
@@ -172,18 +169,11 @@ func keep(group []*request, results []error) {
 	}
 }
 
-// The places in a group that the hook is told of: its octets are synced, its rows are written, its commit has returned.
-const (
-	afterOctets = "octets"
-	afterRows   = "rows"
-	afterCommit = "commit"
-)
-
-func (e *sqliteEngine) reached(place string) error {
-	if e.hook == nil {
+func (e *sqliteEngine) reached(place Place) error {
+	if e.store.fault == nil {
 		return nil
 	}
-	return e.hook(place)
+	return e.store.fault(place)
 }
 
 func (b *batch) octets() (n int64) {
@@ -234,7 +224,7 @@ func (e *sqliteEngine) appendContents(contents []*Content) (map[ID]position, err
 	for i, c := range contents {
 		places[c.ID] = at[i]
 	}
-	return places, e.reached(afterOctets)
+	return places, e.reached(AfterOctets)
 }
 
 func (e *sqliteEngine) commitRows(group []*request, results []error, places map[ID]position, marked bool) error {
@@ -250,13 +240,13 @@ func (e *sqliteEngine) commitRows(group []*request, results []error, places map[
 			return err
 		}
 	}
-	if err := e.reached(afterRows); err != nil {
+	if err := e.reached(AfterRows); err != nil {
 		return err
 	}
 	if err := e.exec(`COMMIT`); err != nil {
 		return err
 	}
-	return e.reached(afterCommit)
+	return e.reached(AfterCommit)
 }
 
 // runGroup runs the batches of a group. Refusals are rare, and a savepoint costs as much as two statements: so all are run

@@ -34,7 +34,20 @@ type Options struct {
 	Log   *slog.Logger
 	// ReadOnly opens a snapshot beside a running owner: no lock, no recovery, nothing can be written.
 	ReadOnly bool
+	// Fault is for tests of crashes: it is told of each place of a commit, from one goroutine, and an error of it is a
+	// failed write there. nil in production.
+	Fault func(Place) error
 }
+
+// Place is a moment in the commit of a group of facts.
+type Place string
+
+// The places of a commit, in their order.
+const (
+	AfterOctets Place = "octets" // the octets are synced; told only if there are any
+	AfterRows   Place = "rows"   // the rows are written, not yet committed
+	AfterCommit Place = "commit" // the commit has returned, nobody has been told
+)
 
 // Store is one provider's data. It is safe for concurrent use.
 type Store struct {
@@ -42,6 +55,7 @@ type Store struct {
 	now      func() time.Time
 	jumped   func() <-chan struct{}
 	fatal    func(error)
+	fault    func(Place) error
 	log      *slog.Logger
 	lock     *os.File
 	segments *segments
@@ -59,7 +73,7 @@ type Store struct {
 // Open opens the data directory, takes its lock, and puts in order what a crash left behind (see the package comment).
 // What it cannot put in order it leaves untouched and refuses with an error that says what to do.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, log: o.Log}
+	s := &Store{dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, fault: o.Fault, log: o.Log}
 	s.work.init()
 	s.watch.init()
 	s.known.init()
