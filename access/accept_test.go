@@ -74,7 +74,7 @@ func (w *world) wantRelays(e store.Envelope, want map[string]string) {
 	got := map[string]string{}
 	for _, t := range append(w.tasks(store.TaskRelay), w.tasks(store.TaskReceive)...) {
 		var to []string
-		for _, r := range w.ok(w.Store.Relays(w.t.Context(), t.ID)).([]store.Relay) {
+		for _, r := range w.ok(w.Store.Relays(w.t.Context(), t)).([]store.Relay) {
 			to = append(to, string(r.Recipient))
 		}
 		got[t.Target] = strings.Join(to, " ")

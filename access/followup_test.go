@@ -17,7 +17,7 @@ func (w *world) refused(reply string) []store.Task {
 	w.t.Helper()
 	for _, task := range w.tasks(store.TaskRelay) {
 		r := store.Relayed{Instant: w.Store.Instant(task.Since), Task: task, Certify: true}
-		for _, x := range w.ok(w.Store.Relays(w.t.Context(), task.ID)).([]store.Relay) {
+		for _, x := range w.ok(w.Store.Relays(w.t.Context(), task)).([]store.Relay) {
 			r.Results = append(r.Results, store.Relay{Recipient: x.Recipient, State: store.RelayFailed, Reply: reply})
 		}
 		r.Record = pec.Record{Fact: store.NewID(), At: r.Instant.At, Unit: "x", Events: []pec.Event{{Kind: pec.EventRelayFailed, ID: task.PEC, Provider: task.Provider}}}

@@ -50,7 +50,7 @@ func TestDelivered(t *testing.T) {
 	if len(relays) != 1 || relays[0].Target != beta().entry.Key() || relays[0].Sender != alfa().unit.Address {
 		t.Fatalf("the receipt goes to %+v", relays)
 	}
-	if to := w.ok(w.Store.Relays(t.Context(), relays[0].ID)).([]store.Relay); len(to) != 1 || to[0].Recipient != luigi {
+	if to := w.ok(w.Store.Relays(t.Context(), relays[0])).([]store.Relay); len(to) != 1 || to[0].Recipient != luigi {
 		t.Errorf("the receipt is for %+v", to)
 	}
 	r := w.read(relays[0].Message)

@@ -69,7 +69,7 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 	if r.message, err = p.Store.Message(ctx, t.Message); err != nil {
 		return err
 	}
-	relays, err := p.Store.Relays(ctx, t.ID)
+	relays, err := p.Store.Relays(ctx, t)
 	if err != nil {
 		return err
 	}

@@ -300,7 +300,7 @@ func (w *relayWorld) relay(t store.Task) store.Task {
 func (w *relayWorld) wantStates(t store.Task, want ...string) {
 	w.t.Helper()
 	var got []string
-	for _, r := range w.ok(w.Store.Relays(w.t.Context(), t.ID)).([]store.Relay) {
+	for _, r := range w.ok(w.Store.Relays(w.t.Context(), t)).([]store.Relay) {
 		got = append(got, string(r.Recipient)+" "+r.State)
 	}
 	slices.Sort(got)

@@ -61,7 +61,7 @@ func (w *world) wantTaken(what string, id pec.ID, want []pec.Address) {
 	if last.ID.IsZero() {
 		w.t.Fatalf("%s: no taking in charge is sent", what)
 	}
-	to := w.ok(w.Store.Relays(w.t.Context(), last.ID)).([]store.Relay)
+	to := w.ok(w.Store.Relays(w.t.Context(), last)).([]store.Relay)
 	if last.Target != beta().entry.Key() || last.Sender != alfa().unit.Address || len(to) != 1 || string(to[0].Recipient) != beta().entry.ServiceMailbox {
 		w.t.Errorf("%s: the taking in charge goes to %s, %+v", what, last.Target, to)
 	}

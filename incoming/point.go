@@ -185,7 +185,7 @@ func (p *Point) received(a Arrival) string {
 
 // ReceiveOwn takes what we send to ourselves: a receive task.
 func (p *Point) ReceiveOwn(ctx context.Context, t store.Task) error {
-	relays, err := p.Store.Relays(ctx, t.ID)
+	relays, err := p.Store.Relays(ctx, t)
 	if err != nil {
 		return err
 	}

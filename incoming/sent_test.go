@@ -81,7 +81,7 @@ func (w *world) tracked(id pec.ID, r pec.Address) store.Tracking {
 func (w *world) relayed(id pec.ID, r pec.Address) string {
 	w.t.Helper()
 	for _, t := range append(w.tasks(store.TaskRelay), w.tasks(store.TaskReceive)...) {
-		for _, x := range w.ok(w.Store.Relays(w.t.Context(), t.ID)).([]store.Relay) {
+		for _, x := range w.ok(w.Store.Relays(w.t.Context(), t)).([]store.Relay) {
 			if t.PEC == id && x.Recipient.Key() == r.Key() {
 				return x.State
 			}

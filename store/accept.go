@@ -106,9 +106,9 @@ type Acceptance struct {
 func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	b := newBatch(a.Instant, a.Record)
 	k, e := a.Key, a.Envelope
-	b.do(`DELETE FROM submission WHERE at <= $1`, micros(a.Instant.At.Add(-keepSubmissions)))
-	b.do(`INSERT INTO submission (mailbox, client_id, sha256, recipients, pec_id, at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], string(e.PEC), micros(a.Instant.At))
+	b.must(`INSERT INTO submission (mailbox, client_id, sha256, recipients, pec_id, at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (mailbox, client_id, sha256, recipients) DO UPDATE SET pec_id = excluded.pec_id, at = excluded.at WHERE submission.at <= $7`,
+		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], string(e.PEC), micros(a.Instant.At), micros(a.Instant.At.Add(-keepSubmissions)))
 	b.require(`SELECT 1 FROM mailbox WHERE id = $1 AND state = 'enabled'`, k.Mailbox[:])
 	b.content(a.Content)
 	if err := errors.Join(b.message(a.Transport), b.message(a.Receipt)); err != nil {

@@ -74,7 +74,7 @@ func (s *Store) Deposits(ctx context.Context) ([]Audited, error) {
 // StrayTasks lists tasks whose fact is not there.
 func (s *Store) StrayTasks(ctx context.Context) ([]ID, error) {
 	return collect(ctx, s, scanID,
-		`SELECT id FROM task WHERE NOT EXISTS (SELECT 1 FROM fact WHERE fact.id = task.fact) OR done IS NOT NULL`)
+		`SELECT id FROM task WHERE NOT EXISTS (SELECT 1 FROM fact WHERE fact.id = task.fact)`)
 }
 
 // EntryCount is the number of messages in folders.

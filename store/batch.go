@@ -18,14 +18,17 @@ type batch struct {
 	contents []*Content
 	stmts    []stmt
 
-	wake    []TaskKind // what may have work afterwards
-	folders []ID       // what sessions may be watching
+	tasks     []Task // new work
+	postponed []Task // work put off, as it is afterwards
+	finished  []Task
+	folders   []ID // what sessions may be watching
 }
 
 type stmt struct {
 	sql  string
 	args []any
-	into any // where the one value of a query goes; nil for what is no query
+	into any  // where the one value of a query goes; nil for what is no query
+	must bool // it has to change a row
 }
 
 // newBatch begins the batch of a fact with its record (design.md 6: a record is octets, written once).
@@ -46,7 +49,12 @@ func (b *batch) do(sql string, args ...any) { b.stmts = append(b.stmts, stmt{sql
 
 // read runs a query that gives one value, which is at into when the commit has returned nil.
 func (b *batch) read(into any, query string, args ...any) {
-	b.stmts = append(b.stmts, stmt{query, args, into})
+	b.stmts = append(b.stmts, stmt{sql: query, args: args, into: into})
+}
+
+// must runs an UPDATE or DELETE and makes the batch fail with ErrConflict unless it changes a row.
+func (b *batch) must(sql string, args ...any) {
+	b.stmts = append(b.stmts, stmt{sql: sql, args: args, must: true})
 }
 
 // require makes the batch fail with ErrConflict unless the query finds a row.

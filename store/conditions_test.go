@@ -275,7 +275,7 @@ func outcomeCancelsRelay(w *world) {
 
 func (w *world) relayState(t Task, want string) {
 	w.Helper()
-	rs, err := w.Relays(w.ctx(), t.ID)
+	rs, err := w.Relays(w.ctx(), t)
 	w.must(err)
 	if len(rs) != 1 || rs[0].State != want {
 		w.Errorf("the relay is %+v, want %s", rs, want)

@@ -27,12 +27,11 @@ func (s *Store) Deposit(ctx context.Context, d Deposit) error {
 	b := newBatch(d.Instant, d.Record)
 	t := d.Task
 	b.finish(t)
-	b.do(`UPDATE mailbox SET used = used + $1, fact = $2 WHERE id = $3`, d.Size+int64(len(d.Lead)), b.fact[:], d.Mailbox[:])
-	b.require(`SELECT 1 FROM mailbox WHERE id = $1 AND fact = $2`, d.Mailbox[:], b.fact[:])
+	// A closed mailbox takes no mail; what is owed to its holder, receipts and reports, it does.
+	b.must(`UPDATE mailbox SET used = used + $1, fact = $2 WHERE id = $3 AND (state = 'enabled' OR $4 = 0)`,
+		d.Size+int64(len(d.Lead)), b.fact[:], d.Mailbox[:], boolInt(d.Receipt != nil))
 	b.entry(d.Folder, t.Message, d.Lead, "", d.Size)
 	if d.Receipt != nil {
-		// A closed mailbox takes no mail; what is owed to its holder, receipts and reports, it does.
-		b.require(`SELECT 1 FROM mailbox WHERE id = $1 AND state = 'enabled'`, d.Mailbox[:])
 		recipient := pec.Address(t.Target)
 		b.do(`INSERT INTO deposit (provider, pec_id, recipient, at, fact) VALUES ($1, $2, $3, $4, $5)`,
 			t.Provider, string(t.PEC), recipient.Key(), micros(d.Instant.At), b.fact[:])
@@ -47,8 +46,7 @@ func (s *Store) Deposit(ctx context.Context, d Deposit) error {
 
 // entry puts a message into a folder under the folder's next UID.
 func (b *batch) entry(folder, message ID, lead []byte, flags string, size int64) {
-	b.do(`UPDATE folder SET uidnext = uidnext + 1, modseq = modseq + 1, fact = $1 WHERE id = $2`, b.fact[:], folder[:])
-	b.require(`SELECT 1 FROM folder WHERE id = $1 AND fact = $2`, folder[:], b.fact[:])
+	b.must(`UPDATE folder SET uidnext = uidnext + 1, modseq = modseq + 1, fact = $1 WHERE id = $2`, b.fact[:], folder[:])
 	b.do(`INSERT INTO entry (folder, uid, message, lead, flags, modseq, at, size, fact)
 		SELECT id, uidnext - 1, $1, $2, $3, modseq, $4, $5, $6 FROM folder WHERE id = $7`,
 		message[:], nonNil(lead), flags, micros(b.instant.At), size+int64(len(lead)), b.fact[:], folder[:])

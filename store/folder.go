@@ -237,9 +237,8 @@ func (s *Store) SetFlags(ctx context.Context, folder ID, uids []uint32, change f
 		}
 		changed = true
 		// Guarded by the mod-sequence: two sessions' changes to one entry are never mixed.
-		b.do(`UPDATE entry SET flags = $1, modseq = (SELECT modseq FROM folder WHERE id = $2), fact = $3 WHERE folder = $2 AND uid = $4 AND modseq = $5`,
+		b.must(`UPDATE entry SET flags = $1, modseq = (SELECT modseq FROM folder WHERE id = $2), fact = $3 WHERE folder = $2 AND uid = $4 AND modseq = $5`,
 			flags, folder[:], b.fact[:], e.UID, e.ModSeq)
-		b.require(`SELECT 1 FROM entry WHERE folder = $1 AND uid = $2 AND fact = $3`, folder[:], e.UID, b.fact[:])
 	}
 	if !changed {
 		return nil

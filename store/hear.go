@@ -64,9 +64,8 @@ func (s *Store) Hear(ctx context.Context, h Heard) error {
 // outcome settles recipients, the first valid outcome only, and cancels the relay that is still pending for them.
 func (b *batch) outcome(provider string, id pec.ID, rs []pec.Address, state string) {
 	for _, r := range rs {
-		b.do(`UPDATE tracking SET state = $1, outcome_at = $2, fact = $3 WHERE provider = $4 AND pec_id = $5 AND recipient = $6 AND state = 'pending'`,
+		b.must(`UPDATE tracking SET state = $1, outcome_at = $2, fact = $3 WHERE provider = $4 AND pec_id = $5 AND recipient = $6 AND state = 'pending'`,
 			state, micros(b.instant.At), b.fact[:], provider, string(id), r.Key())
-		b.require(`SELECT 1 FROM tracking WHERE provider = $1 AND pec_id = $2 AND recipient = $3 AND fact = $4`, provider, string(id), r.Key(), b.fact[:])
 		b.do(`UPDATE relay SET state = 'cancelled', at = $1, fact = $2 WHERE recipient = $3 AND state = 'pending'
 			AND message = (SELECT message FROM envelope WHERE provider = $4 AND pec_id = $5 AND mailbox IS NOT NULL)`,
 			micros(b.instant.At), b.fact[:], r.Key(), provider, string(id))

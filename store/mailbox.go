@@ -143,7 +143,8 @@ func (s *Store) SetPassword(ctx context.Context, address pec.Address, password s
 	return nil
 }
 
-// PruneService removes from the service mailboxes what is older than keep: the facts are in tracking and records.
+// PruneService removes from the service mailboxes what is older than keep, for the facts are in tracking and records, and
+// the keys of submissions that are no longer recognised.
 func (s *Store) PruneService(ctx context.Context, keep time.Duration) error {
 	b := plainBatch()
 	before := micros(s.now().Add(-keep))
@@ -156,6 +157,7 @@ func (s *Store) PruneService(ctx context.Context, keep time.Duration) error {
 	b.do(`UPDATE folder SET expunges = expunges + 1, modseq = modseq + 1 WHERE mailbox IN (SELECT id FROM mailbox WHERE kind = 'service')
 		AND EXISTS (SELECT 1 FROM entry WHERE folder = folder.id AND at < $1)`, before)
 	b.do(`DELETE FROM entry WHERE at < $1 AND folder IN (SELECT f.id FROM folder f JOIN mailbox m ON m.id = f.mailbox WHERE m.kind = 'service')`, before)
+	b.do(`DELETE FROM submission WHERE at <= $1`, micros(s.now().Add(-keepSubmissions)))
 	return s.commit(ctx, b)
 }
 

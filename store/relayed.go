@@ -24,8 +24,8 @@ const (
 )
 
 // Relays lists the recipients of a relay or receive task.
-func (s *Store) Relays(ctx context.Context, task ID) ([]Relay, error) {
-	return s.relays(ctx, `task = $1`, task[:])
+func (s *Store) Relays(ctx context.Context, t Task) ([]Relay, error) {
+	return s.relays(ctx, `message = $1 AND task = $2`, t.Message[:], t.ID[:])
 }
 
 func (s *Store) relays(ctx context.Context, where string, args ...any) ([]Relay, error) {
@@ -71,7 +71,6 @@ func (s *Store) Relayed(ctx context.Context, r Relayed) error {
 	if r.Due.IsZero() {
 		b.finish(t)
 	} else {
-		b.claim(t)
 		b.postpone(t, r.Due, r.Trouble)
 	}
 	return s.commit(ctx, b)

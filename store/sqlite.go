@@ -363,16 +363,24 @@ func (e *sqliteEngine) run(s stmt) error {
 		}
 		e.stmts[s.sql] = st
 	}
-	var err error
-	if s.into != nil {
-		err = st.QueryRow(s.args...).Scan(s.into)
-	} else {
-		_, err = st.Exec(s.args...)
-	}
-	if err != nil {
+	if err := s.runOn(st); err != nil {
 		return fmt.Errorf("running %q: %w", s.sql, err)
 	}
 	return nil
+}
+
+func (s stmt) runOn(st *sql.Stmt) error {
+	if s.into != nil {
+		return st.QueryRow(s.args...).Scan(s.into)
+	}
+	done, err := st.Exec(s.args...)
+	if err != nil || !s.must {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n > 0 {
+		return err
+	}
+	return ErrConflict
 }
 
 // fatalError is a failure of the database itself.

@@ -73,8 +73,7 @@ type Store struct {
 // Open opens the data directory, takes its lock, and puts in order what a crash left behind (see the package comment).
 // What it cannot put in order it leaves untouched and refuses with an error that says what to do.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, fault: o.Fault, log: o.Log}
-	s.work.init()
+	s := &Store{dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, fault: o.Fault, log: o.Log, work: newWorkers()}
 	s.watch.init()
 	s.known.init()
 	if o.ReadOnly {
@@ -200,12 +199,18 @@ func (s *Store) commit(ctx context.Context, b *batch) error {
 	if s.engine == nil {
 		return fmt.Errorf("this store was opened for reading only")
 	}
-	err := s.engine.commit(ctx, b)
-	if err == nil {
-		s.work.signal(b.wake...)
-		s.watch.signal(b.folders...)
+	var now time.Time
+	if len(b.tasks) > 0 {
+		now = s.now()
 	}
-	return err
+	expected := s.work.expect(b, now)
+	if err := s.engine.commit(ctx, b); err != nil {
+		s.work.forget(expected)
+		return err
+	}
+	s.work.settle(b, now)
+	s.watch.signal(b.folders...)
+	return nil
 }
 
 // Dir is the data directory.

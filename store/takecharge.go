@@ -110,7 +110,8 @@ func (s *Store) TakeCharge(ctx context.Context, c Charge) error {
 // received finishes a receive task and the relay rows that it worked on.
 func (b *batch) received(t Task) {
 	b.finish(t)
-	b.do(`UPDATE relay SET state = 'done', at = $1, fact = $2 WHERE task = $3 AND state = 'pending'`, micros(b.instant.At), b.fact[:], t.ID[:])
+	b.do(`UPDATE relay SET state = 'done', at = $1, fact = $2 WHERE message = $3 AND task = $4 AND state = 'pending'`,
+		micros(b.instant.At), b.fact[:], t.Message[:], t.ID[:])
 }
 
 func (b *batch) markTaken(provider string, id pec.ID, rs []pec.Address) {

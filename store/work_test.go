@@ -84,7 +84,7 @@ func tasksRunOnce(w *world) {
 	if len(times) != tasks || len(ran) != 0 || w.count("task") != 0 {
 		w.Errorf("%d of %d tasks ran, %d runs too many, %d are left", len(times), tasks, len(ran), w.count("task"))
 	}
-	if n := w.work.count(); n != 0 {
+	if n := w.work.queues[TaskDeliver].count(); n != 0 {
 		w.Errorf("%d claims are left", n)
 	}
 }
@@ -130,30 +130,6 @@ func TestOneTargetLeavesWorkersToOthers(t *testing.T) {
 	stop()
 	close(release)
 	<-ended
-}
-
-func TestWhatIsGivenBackDuringALookIsNotTaken(t *testing.T) {
-	var w workers
-	w.init()
-	a, b := Task{ID: NewID(), Kind: TaskDeliver}, Task{ID: NewID(), Kind: TaskDeliver}
-	w.look()
-	if got, _ := w.take([]Task{a}, 5); len(got) != 1 {
-		t.Fatalf("taken: %v", got)
-	}
-	w.look()
-	w.give(a)
-	if got, _ := w.take([]Task{a, b}, 5); len(got) != 1 || got[0].ID != b.ID {
-		t.Errorf("taken: %v, want b alone", got)
-	}
-	w.look()
-	if got, _ := w.take([]Task{a, b}, 5); len(got) != 1 || got[0].ID != a.ID {
-		t.Errorf("taken: %v, want a alone: b is under way", got)
-	}
-	select {
-	case <-w.signals[TaskDeliver]:
-	default:
-		t.Error("giving back was not signalled")
-	}
 }
 
 func tasksRunWhenDue(w *world) {
@@ -220,7 +196,7 @@ func (w *world) tricked(at int, trick func()) {
 	w.Helper()
 	task := w.owed(mario)
 	w.must(w.Postpone(w.ctx(), task, w.clock.Now().Add(time.Hour), ""))
-	<-w.work.signals[TaskDeliver] // of the task itself: only the clock may wake the workers
+	<-w.work.queues[TaskDeliver].wake // of the task itself: only the clock may wake the workers
 	clock := &trickClock{lawClock: w.clock, at: at, trick: trick}
 	w.now = clock.Now
 	ran := make(chan Task)

@@ -39,8 +39,7 @@ CREATE TABLE message (
   unit TEXT NOT NULL, certificate BLOB, signed_sha256 BLOB,
   recipe BLOB NOT NULL REFERENCES content(id), size INTEGER NOT NULL, structure BLOB NOT NULL, trace TEXT NOT NULL, at INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX message_named ON message(message_id);
-CREATE INDEX message_about ON message(pec_id, provider);
+CREATE INDEX message_named ON message(message_id) WHERE unit <> '';
 
 CREATE TABLE reference (
   message BLOB NOT NULL REFERENCES message(id), content BLOB NOT NULL REFERENCES content(id),
@@ -97,11 +96,11 @@ CREATE TABLE arrival (
   PRIMARY KEY (provider, pec_id, recipient)
 ) WITHOUT ROWID;
 
--- Work that follows from a fact, written with it. token is the claim's; done the fact that finishes it.
+-- Work that follows from a fact, written with it. token is the claim's; finishing deletes the row.
 CREATE TABLE task (
   id BLOB PRIMARY KEY, kind TEXT NOT NULL, due INTEGER NOT NULL, since INTEGER NOT NULL, attempts INTEGER NOT NULL,
   message BLOB NOT NULL REFERENCES message(id), provider TEXT NOT NULL, pec_id TEXT NOT NULL,
-  sender TEXT NOT NULL, target TEXT NOT NULL, token TEXT NOT NULL, done BLOB, fact BLOB NOT NULL, trouble TEXT NOT NULL
+  sender TEXT NOT NULL, target TEXT NOT NULL, token TEXT NOT NULL, fact BLOB NOT NULL, trouble TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX task_due ON task(kind, due);
 
@@ -112,7 +111,6 @@ CREATE TABLE relay (
   reply TEXT NOT NULL, at INTEGER NOT NULL, fact BLOB NOT NULL,
   PRIMARY KEY (message, recipient)
 ) WITHOUT ROWID;
-CREATE INDEX relay_task ON relay(task);
 
 CREATE TABLE mailbox (
   id BLOB PRIMARY KEY, address TEXT NOT NULL, key TEXT NOT NULL UNIQUE, kind TEXT NOT NULL CHECK (kind IN ('holder', 'service')),
@@ -140,7 +138,6 @@ CREATE TABLE entry (
   lead BLOB NOT NULL, flags TEXT NOT NULL, modseq INTEGER NOT NULL, at INTEGER NOT NULL, size INTEGER NOT NULL, fact BLOB NOT NULL,
   PRIMARY KEY (folder, uid)
 ) WITHOUT ROWID;
-CREATE INDEX entry_message ON entry(message);
 CREATE INDEX entry_change ON entry(folder, modseq);
 
 -- Who was given which certified message: outlives the entry, which its reader may expunge.

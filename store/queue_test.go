@@ -1,0 +1,329 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+
+	"github.com/ceralacca/ceralacca/pec"
+)
+
+func aTask(sender, target string) Task {
+	return Task{ID: NewID(), Kind: TaskDeliver, Sender: pec.Address(sender), Target: target}
+}
+
+func (q *queue) put(ts ...Task) {
+	for _, t := range ts {
+		q.expect(t)
+		q.offer(t)
+	}
+}
+
+// looked makes a look that sees what is given.
+func (q *queue) looked(t *testing.T, now time.Time, found ...Task) {
+	t.Helper()
+	if _, yes := q.startLook(now); !yes {
+		t.Fatal("there is no reason to look")
+	}
+	q.endLook(found, false, time.Time{})
+}
+
+func wantTask(t *testing.T, q *queue, want Task) {
+	t.Helper()
+	if got, ok := q.take(); !ok || got.ID != want.ID {
+		t.Fatalf("taken: %+v, %t; want %+v", got, ok, want)
+	}
+}
+
+func wantNone(t *testing.T, q *queue) {
+	t.Helper()
+	if got, ok := q.take(); ok {
+		t.Fatalf("taken: %+v", got)
+	}
+}
+
+func TestWhatIsExpectedIsNotFoundFirst(t *testing.T) {
+	q, a := newQueue(), aTask("s", "t")
+	q.expect(a)
+	q.looked(t, time.Now(), a) // its rows are there already
+	wantNone(t, q)
+	q.offer(a)
+	wantTask(t, q, a)
+	wantNone(t, q)
+}
+
+func TestWhatFailedToCommitIsForgotten(t *testing.T) {
+	q, a := newQueue(), aTask("s", "t")
+	q.expect(a)
+	q.forget(a)
+	if n := q.count(); n != 0 {
+		t.Errorf("%d claims", n)
+	}
+	wantNone(t, q)
+}
+
+func TestWhatIsGivenBackDuringALookIsNotTaken(t *testing.T) {
+	q, a, b, now := newQueue(), aTask("s", "t"), aTask("s", "t"), time.Now()
+	q.put(a)
+	wantTask(t, q, a)
+	if _, yes := q.startLook(now); !yes {
+		t.Fatal("there is no reason to look")
+	}
+	q.finished(a)
+	q.give(a, now)
+	q.endLook([]Task{a, b}, false, time.Time{})
+	wantTask(t, q, b)
+	wantNone(t, q)
+}
+
+// What a worker gives back and no commit has settled is looked up: it may be there still.
+func TestWhatIsNotSettledIsLookedUp(t *testing.T) {
+	q, a, now := newQueue(), aTask("s", "t"), time.Now()
+	q.looked(t, now)
+	q.put(a)
+	wantTask(t, q, a)
+	q.give(a, now)
+	q.looked(t, now, a)
+	wantTask(t, q, a)
+}
+
+// attacks.md 18: a task that is put off and comes due before its worker is done with it waits again.
+func TestWhatIsPutOffComesAgain(t *testing.T) {
+	now := time.Now()
+	for _, due := range []time.Duration{-time.Hour, time.Hour} {
+		q, a := newQueue(), aTask("s", "t")
+		q.looked(t, now)
+		q.put(a)
+		wantTask(t, q, a)
+		later := a
+		later.Due, later.Attempts = now.Add(due), 1
+		q.postponed(later)
+		if _, yes := q.startLook(now); yes {
+			t.Error("a look, while a worker has it")
+		}
+		q.give(a, now)
+		if due > 0 {
+			wantNone(t, q)
+			q.looked(t, later.Due, later)
+		}
+		if got, ok := q.take(); !ok || got.Attempts != 1 {
+			t.Errorf("due in %v: taken %+v, %t", due, got, ok)
+		}
+	}
+}
+
+// What waits here and is settled elsewhere, as operators may, is not run.
+func TestWhatIsSettledElsewhereIsNotRun(t *testing.T) {
+	q, a, b, c, now := newQueue(), aTask("s", "t"), aTask("s", "t"), aTask("s", "t"), time.Now()
+	q.put(a, b, c)
+	q.finished(a)
+	later := b
+	later.Due = now.Add(time.Hour)
+	q.postponed(later)
+	wantTask(t, q, c)
+	wantNone(t, q)
+	if n := q.count(); n != 1 {
+		t.Errorf("%d claims, want c alone", n)
+	}
+	if wait := q.until(now); wait > time.Hour {
+		t.Errorf("nobody waits for b: %v", wait)
+	}
+}
+
+// attacks.md 39: a holder's burst delays nobody else's mail by more than a turn.
+func TestSendersTakeTurns(t *testing.T) {
+	q := newQueue()
+	for i := range 1000 {
+		q.put(aTask("burst", fmt.Sprint("t", i)))
+	}
+	other := aTask("other", "t5")
+	q.put(other)
+	for i := range 2 {
+		if got, _ := q.take(); got.ID == other.ID {
+			return
+		} else if i == 1 {
+			t.Errorf("taken second: %+v", got)
+		}
+	}
+}
+
+// Within a sender's tasks, the targets take turns: fifty letters to one do not delay one to another.
+func TestTargetsTakeTurns(t *testing.T) {
+	q := newQueue()
+	for range 5 {
+		q.put(aTask("s", "many"))
+	}
+	q.put(aTask("s", "one"))
+	q.take()
+	if got, _ := q.take(); got.Target != "one" {
+		t.Errorf("taken second: %+v", got)
+	}
+}
+
+// What does not fit stays in the table, and is found there when there is room. attacks.md 39.
+func TestAFullQueueLeavesTasksInTheTable(t *testing.T) {
+	q, now := newQueue(), time.Now()
+	q.looked(t, now)
+	first := make([]Task, maxQueued)
+	for i := range first {
+		first[i] = aTask("s", fmt.Sprint("t", i%1000))
+	}
+	q.put(first...)
+	left := aTask("other", "t")
+	q.put(left)
+	if q.count() != maxQueued {
+		t.Fatalf("%d claims", q.count())
+	}
+	if _, yes := q.startLook(now); yes {
+		t.Error("a look at a full queue that has work")
+	}
+	for range maxQueued/2 + 1 {
+		a, ok := q.take()
+		if !ok {
+			t.Fatal("nothing is left")
+		}
+		q.finished(a)
+		q.give(a, now)
+	}
+	q.looked(t, now, left)
+	q.take()
+	wantTask(t, q, left)
+}
+
+// What fills the queue while its target stalls lets others past. attacks.md 18.
+func TestAStalledTargetDoesNotFillTheQueue(t *testing.T) {
+	q, now := newQueue(), time.Now()
+	q.looked(t, now)
+	for range maxQueued {
+		q.put(aTask("s", "stalled"))
+	}
+	for range perTarget {
+		q.take()
+	}
+	wantNone(t, q)
+	other := aTask("other", "t")
+	q.put(other)
+	wantNone(t, q)
+	full, yes := q.startLook(now)
+	if !yes || len(full) != 1 || full[0] != "stalled" {
+		t.Fatalf("a look: %t, without %v", yes, full)
+	}
+	q.endLook([]Task{other}, false, time.Time{})
+	wantTask(t, q, other)
+}
+
+// TestQueueLosesNothing: tasks come by commits and by looks, are finished, put off or given up, in any order; the table is a
+// model. None has two workers, no target more than it may have, and in the end all have run.
+func TestQueueLosesNothing(t *testing.T) {
+	rapid.Check(t, func(r *rapid.T) {
+		m := &queueModel{T: r, queue: newQueue(), now: time.Unix(0, 0), table: map[ID]Task{}, running: map[ID]Task{}, perTarget: map[string]int{}}
+		r.Repeat(map[string]func(*rapid.T){
+			"commit": m.commit, "take": m.takeOne, "finish": m.finish, "postpone": m.postpone, "fail": m.fail, "look": m.lookOnce, "pass": m.pass,
+		})
+		for range 10_000 {
+			if len(m.table) == 0 {
+				return
+			}
+			m.lookOnce(r)
+			m.takeOne(r)
+			m.finish(r)
+			m.now = m.now.Add(time.Second)
+		}
+		r.Fatalf("%d tasks are left", len(m.table))
+	})
+}
+
+type queueModel struct {
+	*rapid.T
+	queue     *queue
+	now       time.Time
+	table     map[ID]Task
+	running   map[ID]Task
+	perTarget map[string]int
+}
+
+func (m *queueModel) commit(r *rapid.T) {
+	a := aTask(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "sender"), rapid.SampledFrom([]string{"", "x", "y"}).Draw(r, "target"))
+	a.Due = m.now.Add(time.Duration(rapid.IntRange(0, 5).Draw(r, "due")) * time.Second)
+	expected := !a.Due.After(m.now) && m.queue.expect(a)
+	if expected && rapid.IntRange(0, 9).Draw(r, "refused") == 0 {
+		m.queue.forget(a)
+		return
+	}
+	m.table[a.ID] = a
+	if a.Due.After(m.now) {
+		m.queue.later(a.Due)
+	} else {
+		m.queue.offer(a)
+	}
+}
+
+func (m *queueModel) takeOne(r *rapid.T) {
+	a, ok := m.queue.take()
+	if !ok {
+		return
+	}
+	if _, twice := m.running[a.ID]; twice {
+		r.Fatalf("%v has two workers", a.ID)
+	}
+	if row, there := m.table[a.ID]; !there || row.Attempts != a.Attempts || row.Due.After(m.now) {
+		r.Fatalf("taken: %+v, the row: %+v, %t", a, row, there)
+	}
+	m.running[a.ID] = a
+	if m.perTarget[a.Target]++; a.Target != "" && m.perTarget[a.Target] > perTarget {
+		r.Fatalf("%d workers for %s", m.perTarget[a.Target], a.Target)
+	}
+}
+
+// back gives back one of those that run, after a commit made something of it.
+func (m *queueModel) back(commit func(Task)) {
+	for id, a := range m.running {
+		commit(a)
+		delete(m.running, id)
+		m.perTarget[a.Target]--
+		m.queue.give(a, m.now)
+		return
+	}
+}
+
+func (m *queueModel) finish(*rapid.T) {
+	m.back(func(a Task) {
+		delete(m.table, a.ID)
+		m.queue.finished(a)
+	})
+}
+
+func (m *queueModel) postpone(r *rapid.T) {
+	wait := time.Duration(rapid.IntRange(0, 5).Draw(r, "wait")) * time.Second
+	m.back(func(a Task) {
+		a.Due, a.Attempts = m.now.Add(wait), a.Attempts+1
+		m.table[a.ID] = a
+		m.queue.postponed(a)
+	})
+}
+
+func (m *queueModel) fail(*rapid.T) { m.back(func(Task) {}) }
+
+func (m *queueModel) lookOnce(*rapid.T) {
+	full, yes := m.queue.startLook(m.now)
+	if !yes {
+		return
+	}
+	if len(full) > 0 {
+		m.Fatalf("%v are left out of a small queue", full)
+	}
+	var found []Task
+	var next time.Time
+	for _, a := range m.table {
+		if !a.Due.After(m.now) {
+			found = append(found, a)
+		} else if next.IsZero() || a.Due.Before(next) {
+			next = a.Due
+		}
+	}
+	m.queue.endLook(found, false, next)
+}
+
+func (m *queueModel) pass(*rapid.T) { m.now = m.now.Add(time.Second) }

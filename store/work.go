@@ -1,0 +1,159 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+// workers hold the claims of this process in memory: on the embedded engine it is the only one.
+type workers struct{ queues map[TaskKind]*queue }
+
+func newWorkers() workers {
+	w := workers{queues: map[TaskKind]*queue{}}
+	for _, k := range []TaskKind{TaskRelay, TaskReceive, TaskDeliver, TaskFollowUp} {
+		w.queues[k] = newQueue()
+	}
+	return w
+}
+
+// expect claims the new tasks of a batch that are due, before its commit.
+func (w workers) expect(b *batch, now time.Time) (expected []Task) {
+	for _, t := range b.tasks {
+		if !t.Due.After(now) && w.queues[t.Kind].expect(t) {
+			expected = append(expected, t)
+		}
+	}
+	return expected
+}
+
+// forget is for a commit that failed.
+func (w workers) forget(expected []Task) {
+	for _, t := range expected {
+		w.queues[t.Kind].forget(t)
+	}
+}
+
+// settle tells the queues what a commit has done.
+func (w workers) settle(b *batch, now time.Time) {
+	for _, t := range b.finished {
+		w.queues[t.Kind].finished(t)
+	}
+	for _, t := range b.postponed {
+		w.queues[t.Kind].postponed(t)
+	}
+	for _, t := range b.tasks {
+		if t.Due.After(now) {
+			w.queues[t.Kind].later(t.Due)
+		} else {
+			w.queues[t.Kind].offer(t)
+		}
+	}
+}
+
+// Work does the tasks of a kind, at most parallel at a time, until the context ends; then it waits for those under way.
+// Senders take turns, and a target has perTarget workers at most.
+// do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far). After
+// a failed write it returns ErrClosed.
+func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry func(Task) time.Duration, do func(context.Context, Task) error) error {
+	q := s.work.queues[kind]
+	free := make(chan struct{}, parallel)
+	var running sync.WaitGroup
+	defer running.Wait()
+	for {
+		// The channel first, the clock once: a jump or a moment between two readings would leave a due task asleep.
+		jumped, now := s.jumped(), s.now()
+		if err := s.fill(ctx, q, kind, now); err != nil && ctx.Err() == nil {
+			return err
+		}
+		for len(free) < parallel && ctx.Err() == nil {
+			t, ok := q.take()
+			if !ok {
+				break
+			}
+			free <- struct{}{}
+			running.Go(func() {
+				defer func() { <-free; q.give(t, s.now()) }()
+				s.attempt(ctx, t, retry, do)
+			})
+		}
+		if err := q.wait(ctx, s.now(), jumped); err != nil {
+			return err
+		}
+	}
+}
+
+// fill looks at the table if there is a reason.
+func (s *Store) fill(ctx context.Context, q *queue, kind TaskKind, now time.Time) error {
+	if s.failed.Load() {
+		return ErrClosed
+	}
+	q.looking.Lock()
+	defer q.looking.Unlock()
+	full, yes := q.startLook(now)
+	if !yes {
+		return nil
+	}
+	found, err := s.engine.due(ctx, kind, micros(now), maxQueued, full)
+	if err == nil {
+		var next time.Time
+		if next, err = s.nextDue(ctx, kind, now); err == nil {
+			q.endLook(found, len(found) == maxQueued, next)
+			return nil
+		}
+	}
+	q.failLook()
+	return err
+}
+
+// nextDue is when the next task comes due that is not due now; zero if there is none.
+func (s *Store) nextDue(ctx context.Context, kind TaskKind, now time.Time) (time.Time, error) {
+	var due *int64
+	err := s.read.QueryRowContext(ctx, `SELECT min(due) FROM task WHERE kind = $1 AND due > $2`, string(kind), micros(now)).Scan(&due)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("reading the next due time: %w", err)
+	}
+	if due == nil {
+		return time.Time{}, nil
+	}
+	return fromMicros(*due), nil
+}
+
+// wait waits for a reason to go on: new or finished work, a jump of the law's clock, the next due time.
+func (q *queue) wait(ctx context.Context, now time.Time, jumped <-chan struct{}) error {
+	timer := time.NewTimer(q.until(now))
+	defer timer.Stop()
+	select {
+	case <-q.wake:
+	case <-jumped:
+	case <-timer.C:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (s *Store) attempt(ctx context.Context, t Task, retry func(Task) time.Duration, do func(context.Context, Task) error) {
+	err := do(ctx, t)
+	if err == nil || ctx.Err() != nil || errors.Is(err, ErrUnknown) || errors.Is(err, ErrClosed) {
+		return
+	}
+	pause := retry(t)
+	if errors.Is(err, ErrConflict) || errors.Is(err, ErrStale) {
+		pause = 0 // decide again at once
+		if t.Attempts > 10 {
+			pause = retry(t)
+		}
+	}
+	s.log.Warn("a task could not be done and will be tried again", "task", t.Kind, "id", t.PEC, "target", t.Target, "attempts", t.Attempts+1, "pause", pause, "error", err)
+	if err := s.Postpone(ctx, t, s.now().Add(pause), err.Error()); err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
+		s.log.Error("a task could not be postponed", "task", t.Kind, "error", err)
+	}
+}
+
+// Backoff is the pause after an attempt that led to no fact: a second at first, doubled up to ten minutes.
+func Backoff(t Task) time.Duration {
+	return min(time.Second<<min(t.Attempts, 20), 10*time.Minute)
+}
