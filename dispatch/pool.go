@@ -32,7 +32,7 @@ type PoolConfig struct {
 	Timeouts Timeouts
 	Now      func() time.Time // the law's clock, for the age of certificates (design.md 7); default time.Now
 	PerRoute int              // transactions at once on a route, further ones wait: 8
-	MaxIdle  int              // connections kept open on a route: 4; negative is none
+	MaxIdle  int              // connections kept open on a route: 8; negative is none
 	IdleFor  time.Duration    // how long, by the machine's clock: 60 s
 	Log      *slog.Logger     // default: none
 }
@@ -82,7 +82,7 @@ func NewPool(config PoolConfig) *Pool {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
 	config.PerRoute = cmp.Or(config.PerRoute, 8)
-	config.MaxIdle = cmp.Or(config.MaxIdle, 4)
+	config.MaxIdle = cmp.Or(config.MaxIdle, 8)
 	config.IdleFor = cmp.Or(config.IdleFor, time.Minute)
 	t := &config.Timeouts
 	t.Connect = cmp.Or(t.Connect, 30*time.Second)

@@ -22,6 +22,9 @@ type batch struct {
 	postponed []Task // work put off, as it is afterwards
 	finished  []Task
 	folders   []ID // what sessions may be watching
+
+	messages  []storedMessage // what may be asked for next
+	envelopes []Envelope
 }
 
 type stmt struct {
@@ -104,7 +107,18 @@ func (b *batch) message(m NewMessage) error {
 	for _, id := range m.Recipe.contents() {
 		b.do(`INSERT INTO reference (message, content) VALUES ($1, $2)`, m.ID[:], id[:])
 	}
+	b.messages = append(b.messages, storedMessage{
+		Message{ID: m.ID, Kind: m.Kind, Provider: m.Provider, PEC: m.PEC, MessageID: m.MessageID, Unit: m.Unit, Signed: m.Signed, Size: m.Recipe.Size(), Trace: m.Trace},
+		recipe.ID, structure,
+	})
 	return nil
+}
+
+// storedMessage is a row with what Message leaves out.
+type storedMessage struct {
+	Message
+	recipe    ID
+	structure []byte
 }
 
 // Message is what is known of a stored message without its octets.
@@ -122,9 +136,17 @@ type Message struct {
 
 // Message finds a stored message, or ErrNotFound.
 func (s *Store) Message(ctx context.Context, id ID) (Message, error) {
-	m := Message{ID: id}
-	err := s.read.QueryRowContext(ctx, `SELECT kind, provider, pec_id, message_id, unit, signed_sha256, size, trace FROM message WHERE id = $1`, id[:]).
-		Scan(&m.Kind, &m.Provider, &m.PEC, &m.MessageID, &m.Unit, &m.Signed, &m.Size, &m.Trace)
+	m, err := s.stored(ctx, id)
+	return m.Message, err
+}
+
+func (s *Store) stored(ctx context.Context, id ID) (storedMessage, error) {
+	if m, ok := s.memory.messages.get(id); ok {
+		return m, nil
+	}
+	m := storedMessage{Message: Message{ID: id}}
+	err := s.read.QueryRowContext(ctx, `SELECT kind, provider, pec_id, message_id, unit, signed_sha256, size, trace, recipe, structure FROM message WHERE id = $1`, id[:]).
+		Scan(&m.Kind, &m.Provider, &m.PEC, &m.MessageID, &m.Unit, &m.Signed, &m.Size, &m.Trace, &m.recipe, &m.structure)
 	if err != nil {
 		return m, fmt.Errorf("message %s: %w", id, notFound(err))
 	}

@@ -32,6 +32,8 @@ func (b *batch) envelope(e Envelope, signed []byte) {
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 		e.Provider, string(e.PEC), signed, e.Message[:], e.CertData, e.Header, e.Body.Content[:], e.Body.Offset, e.Body.Length,
 		boolInt(e.EightBit), string(e.Sender), mailbox, micros(b.instant.At))
+	e.At = fromMicros(micros(b.instant.At))
+	b.envelopes = append(b.envelopes, e)
 }
 
 func boolInt(v bool) int {
@@ -44,6 +46,9 @@ func boolInt(v bool) int {
 // Envelope finds a certified message by its provider and id, or ErrNotFound. There is one of ours under an id at most; of
 // another provider's, which may be several, it is the first that was taken in charge.
 func (s *Store) Envelope(ctx context.Context, provider string, id pec.ID) (Envelope, error) {
+	if message, ok := s.memory.sent.get(sentKey{provider, id}); ok {
+		return s.EnvelopeOf(ctx, message)
+	}
 	e, err := s.anEnvelope(ctx, `e.provider = $1 AND e.pec_id = $2 ORDER BY e.at, e.message LIMIT 1`, provider, string(id))
 	if err != nil {
 		return e, fmt.Errorf("envelope %s of %s: %w", id, provider, err)
@@ -62,6 +67,9 @@ func (s *Store) EnvelopeWith(ctx context.Context, provider string, id pec.ID, si
 
 // EnvelopeOf finds the one whose transport envelope is the given message, or ErrNotFound.
 func (s *Store) EnvelopeOf(ctx context.Context, message ID) (Envelope, error) {
+	if e, ok := s.memory.envelopes.get(message); ok {
+		return e, nil
+	}
 	e, err := s.anEnvelope(ctx, `e.message = $1`, message[:])
 	if err != nil {
 		return e, fmt.Errorf("envelope in message %s: %w", message, err)

@@ -94,11 +94,15 @@ func (s *Store) Folder(ctx context.Context, mailbox ID, name string) (Folder, er
 
 // InboxID is the id of the folder that deliveries go to.
 func (s *Store) InboxID(ctx context.Context, mailbox ID) (ID, error) {
+	if id, ok := s.memory.inboxes.get(mailbox); ok {
+		return id, nil
+	}
 	var id ID
 	err := s.read.QueryRowContext(ctx, `SELECT id FROM folder WHERE mailbox = $1 AND name = 'INBOX'`, mailbox[:]).Scan(&id)
 	if err != nil {
 		return id, fmt.Errorf("the INBOX of %s: %w", mailbox, notFound(err))
 	}
+	s.memory.inboxes.put(mailbox, id) // it cannot be deleted
 	return id, nil
 }
 
@@ -209,12 +213,12 @@ func (s *Store) State(ctx context.Context, folder ID) (modseq, expunges int64, e
 
 // Structure is where the MIME parts of a message lie, without an entry's lead.
 func (s *Store) Structure(ctx context.Context, message ID) (*pec.Structure, error) {
-	var b []byte
-	if err := s.read.QueryRowContext(ctx, `SELECT structure FROM message WHERE id = $1`, message[:]).Scan(&b); err != nil {
-		return nil, fmt.Errorf("message %s: %w", message, notFound(err))
+	m, err := s.stored(ctx, message)
+	if err != nil {
+		return nil, err
 	}
 	st := &pec.Structure{}
-	if err := st.UnmarshalBinary(b); err != nil {
+	if err := st.UnmarshalBinary(m.structure); err != nil {
 		return nil, fmt.Errorf("message %s: %w", message, err)
 	}
 	return st, nil

@@ -74,12 +74,11 @@ func (o *Octets) add(from io.ReaderAt, offset, length int64) {
 
 // Open reads the message with the given id, with lead (which may be empty) before it.
 func (s *Store) Open(ctx context.Context, message ID, lead []byte) (*Octets, error) {
-	var recipe ID
-	err := s.read.QueryRowContext(ctx, `SELECT recipe FROM message WHERE id = $1`, message[:]).Scan(&recipe)
+	m, err := s.stored(ctx, message)
 	if err != nil {
-		return nil, fmt.Errorf("message %s: %w", message, notFound(err))
+		return nil, err
 	}
-	b, err := s.recipe(ctx, recipe)
+	b, err := s.recipe(ctx, m.recipe)
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +178,9 @@ type placed struct {
 }
 
 func (s *Store) place(ctx context.Context, id ID) (placed, error) {
+	if c, ok := s.memory.places.get(id); ok {
+		return c, nil
+	}
 	c := placed{id: id}
 	err := s.read.QueryRowContext(ctx, `SELECT size, sha256, segment, place FROM content WHERE id = $1`, id[:]).
 		Scan(&c.size, &c.sha256, &c.at.segment, &c.at.offset)

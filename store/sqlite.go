@@ -206,6 +206,7 @@ func (e *sqliteEngine) commitGroup(group []*request) error {
 		return err
 	}
 	keep(group, results)
+	e.store.memory.placed(group, results, places)
 	for i, r := range group {
 		r.done <- results[i]
 	}

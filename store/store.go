@@ -68,12 +68,13 @@ type Store struct {
 	watch   watchers
 	known   knownLogins
 	dirs    contentDirs
+	memory  memory
 }
 
 // Open opens the data directory, takes its lock, and puts in order what a crash left behind (see the package comment).
 // What it cannot put in order it leaves untouched and refuses with an error that says what to do.
 func Open(ctx context.Context, o Options) (*Store, error) {
-	s := &Store{dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, fault: o.Fault, log: o.Log, work: newWorkers()}
+	s := &Store{dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, fault: o.Fault, log: o.Log, work: newWorkers(), memory: newMemory()}
 	s.watch.init()
 	s.known.init()
 	if o.ReadOnly {
@@ -208,6 +209,7 @@ func (s *Store) commit(ctx context.Context, b *batch) error {
 		s.work.forget(expected)
 		return err
 	}
+	s.memory.remember(b)
 	s.work.settle(b, now)
 	s.watch.signal(b.folders...)
 	return nil
