@@ -348,6 +348,6 @@ func repairClientID(doc string) string {
 	if !found {
 		return doc
 	}
-	inner = strings.NewReplacer("<", "&lt;", ">", "&gt;").Replace(inner)
+	inner = strings.ReplaceAll(strings.ReplaceAll(inner, "<", "&lt;"), ">", "&gt;")
 	return before + "<" + elemClientID + ">" + inner + "</" + elemClientID + ">" + after
 }

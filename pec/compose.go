@@ -12,7 +12,7 @@ import (
 // clock: the caller gives the instant, the identifiers and the boundary.
 type Composition struct {
 	Data           CertData
-	SigningAddress Address // equal to the SAN of the certificate that will sign (norms.md 3)
+	SigningAddress Address // equal to the SAN of the certificate that will sign (norms.md 114)
 	MessageID      ID      // the message's own; for a Transport it must be Data.ID
 	Boundary       string  // 32 hex digits drawn by the caller; the inner ones derive from it
 	To             Address // addressee of a receipt; envelopes inherit To
@@ -202,7 +202,7 @@ func (c Composition) onBehalf() string {
 	if sender == "" {
 		sender = "<>" // a null reverse path, which only an Anomaly can have
 	}
-	name := `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(onBehalfOf+sender) + `"`
+	name := `"` + strings.ReplaceAll(strings.ReplaceAll(onBehalfOf+sender, `\`, `\\`), `"`, `\"`) + `"`
 	address := " <" + string(c.SigningAddress) + ">"
 	if len("From: ")+len(name)+len(address) > maxColumns {
 		return name + "\r\n" + address

@@ -94,6 +94,7 @@ func (d *Draft) Assemble(p7s []byte) (before, after []byte) {
 func writeBase64(out *bytes.Buffer, octets []byte) {
 	const columns = 64
 	text := base64.StdEncoding.AppendEncode(nil, octets)
+	out.Grow(len(text) + 2*(len(text)/columns+1))
 	for len(text) > 0 {
 		n := min(columns, len(text))
 		out.Write(text[:n])

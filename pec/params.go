@@ -75,8 +75,14 @@ func endsParam(s string) bool {
 	return true
 }
 
-// joinParams decodes the values, and puts together what RFC 2231 took apart.
+// joinParams decodes the values, and puts together what RFC 2231 took apart. raw may be changed.
 func joinParams(raw map[string]string) map[string]string {
+	if !anyExtended(raw) {
+		for name, value := range raw {
+			raw[name] = decodeParam(name, value)
+		}
+		return raw
+	}
 	params := map[string]string{}
 	for name, value := range raw {
 		if !strings.Contains(name, "*") {
@@ -92,6 +98,15 @@ func joinParams(raw map[string]string) map[string]string {
 		}
 	}
 	return params
+}
+
+func anyExtended(raw map[string]string) bool {
+	for name := range raw {
+		if strings.Contains(name, "*") {
+			return true
+		}
+	}
+	return false
 }
 
 // joinExtended reads base*, or base*0, base*1* and so on (RFC 2231 3, 4).

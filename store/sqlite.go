@@ -56,7 +56,7 @@ func openSQLite(ctx context.Context, s *Store, path string) (*sqliteEngine, erro
 	e := &sqliteEngine{store: s, requests: make(chan *request), stmts: map[string]*sql.Stmt{}, done: make(chan struct{})}
 	var err error
 	// synchronous FULL: a commit returns after the log is on the disk.
-	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)", "temp_store(2)")); err != nil {
+	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)", "temp_store(2)", "wal_autocheckpoint(4000)")); err != nil {
 		return nil, err
 	}
 	e.writers.SetMaxOpenConns(1)
