@@ -3,6 +3,7 @@
 STATICCHECK_VERSION := v0.8.2
 STATICCHECK := bin/staticcheck-$(STATICCHECK_VERSION)
 FUZZTIME ?= 30s
+SOAK_FUZZTIME ?= 10m
 
 # A trailing ",direct" can wait for ever for a host that does not answer.
 comma := ,
@@ -12,7 +13,7 @@ export GOPROXY := $(patsubst %$(comma)direct,%,$(shell go env GOPROXY 2>/dev/nul
 part = @start=$$(date +%s); echo "== $@"; (set -e; $(1)); status=$$?; \
 	echo "== $@: $$(( $$(date +%s) - start )) s"; exit $$status
 
-.PHONY: help build test install fmt vet lint unit e2e faults fuzz bench
+.PHONY: help build test install fmt vet lint unit e2e faults fuzz bench soak man
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
 
@@ -31,7 +32,7 @@ fmt: ## gofmt has nothing to change
 	$(call part,unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "$$unformatted"; exit 1; })
 
 vet: ## go vet, for Linux, macOS and Windows
-	$(call part,go vet ./...; for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os go vet ./...; done)
+	$(call part,go vet -tags soak ./...; for os in darwin windows; do CGO_ENABLED=0 GOOS=$$os go vet ./...; done)
 
 lint: $(STATICCHECK) ## staticcheck, a pinned version in ./bin
 	$(call part,$(STATICCHECK) ./...)
@@ -55,3 +56,10 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each; not a part of test
 
 bench: build ## the measures of design.md 8
 	./ceralacca bench
+
+soak: ## 1,000 kill -9 under load (SOAK_ROUNDS), and each fuzz target for ten minutes (SOAK_FUZZTIME)
+	$(call part,go test -tags soak -run 'Soak' -count=1 -timeout 4h -v ./e2e)
+	$(call part,FUZZTIME=$(SOAK_FUZZTIME) scripts/fuzz.sh)
+
+man: build ## the manual pages, into ./man
+	./ceralacca man --dir man

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/provider"
 )
 
@@ -70,7 +71,16 @@ type mailboxCmd struct {
 
 type mailboxArg struct {
 	configFlag
-	Address string `arg:"" help:"The mailbox's address."`
+	Address address `arg:"" help:"The mailbox's address."`
+}
+
+// address is one of a mailbox.
+type address string
+
+// Validate says what is wrong with one before anything is done, and before a password is asked for.
+func (a address) Validate() error {
+	_, err := pec.ParseAddress(string(a))
+	return err
 }
 
 // admin runs do with the owner of the provider's data.
@@ -94,7 +104,7 @@ func (m mailboxAddCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return m.admin(ctx, log, func(a *provider.Admin) error { return a.AddMailbox(ctx, m.Address, password) })
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.AddMailbox(ctx, string(m.Address), password) })
 }
 
 type mailboxPasswordCmd struct{ mailboxArg }
@@ -105,13 +115,13 @@ func (m mailboxPasswordCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return m.admin(ctx, log, func(a *provider.Admin) error { return a.SetPassword(ctx, m.Address, password) })
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.SetPassword(ctx, string(m.Address), password) })
 }
 
 // readPassword takes one line from standard input, so that no password is seen in a list of processes.
 func readPassword() (string, error) {
 	if st, err := os.Stdin.Stat(); err == nil && st.Mode()&os.ModeCharDevice != 0 {
-		fmt.Fprint(os.Stderr, "Password (it is shown): ")
+		fmt.Fprintln(os.Stderr, "Type the password (it is shown) and Return:")
 	}
 	line, err := bufio.NewReader(os.Stdin).ReadString('\n')
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -128,14 +138,14 @@ type mailboxDisableCmd struct{ mailboxArg }
 
 // Run closes the mailbox.
 func (m mailboxDisableCmd) Run(ctx context.Context, log *slog.Logger) error {
-	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Disable(ctx, m.Address) })
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Disable(ctx, string(m.Address)) })
 }
 
 type mailboxEnableCmd struct{ mailboxArg }
 
 // Run opens the mailbox.
 func (m mailboxEnableCmd) Run(ctx context.Context, log *slog.Logger) error {
-	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Enable(ctx, m.Address) })
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Enable(ctx, string(m.Address)) })
 }
 
 type mailboxListCmd struct{ configFlag }

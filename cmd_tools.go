@@ -9,11 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/ceralacca/ceralacca/authority"
 	"github.com/ceralacca/ceralacca/check"
-	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/sandbox"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -26,6 +26,17 @@ type sandboxCmd struct {
 	Host      string `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, for containers (default ${default}); the certificates name localhost, 127.0.0.1, ::1 and mx.DOMAIN."`
 }
 
+// Validate finds numbers that cannot be.
+func (c sandboxCmd) Validate() error {
+	switch {
+	case c.Mailboxes < 1:
+		return fmt.Errorf("--mailboxes=%d: there is 1 at least", c.Mailboxes)
+	case c.BasePort < 0 || c.BasePort > 65000:
+		return fmt.Errorf("--base-port=%d: it is between 1 and 65000, or 0 for free ones", c.BasePort)
+	}
+	return nil
+}
+
 // Run runs the sandbox until SIGTERM or an interrupt.
 func (c sandboxCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if c.Dir == "" {
@@ -34,9 +45,6 @@ func (c sandboxCmd) Run(ctx context.Context, log *slog.Logger) error {
 			return fmt.Errorf("there is no cache directory: name one with --dir: %w", err)
 		}
 		c.Dir = filepath.Join(cache, "ceralacca-sandbox")
-	}
-	if c.Mailboxes < 1 || c.BasePort < 0 || c.BasePort > 65000 {
-		return errors.New("--mailboxes must be 1 at least, and --base-port between 0 and 65000")
 	}
 	s, err := sandbox.Open(ctx, sandbox.Options{
 		Dir: c.Dir, Fresh: c.Fresh, BasePort: c.BasePort, Mailboxes: c.Mailboxes, Host: c.Host, Log: log, Fatal: fatal(log),
@@ -54,28 +62,33 @@ type authorityCmd struct {
 type authorityIssueCmd struct {
 	Dir      string   `required:"" type:"path" placeholder:"DIR" help:"Where the files go, one directory a provider."`
 	CA       string   `name:"ca" type:"path" placeholder:"DIR" help:"Directory of an authority that is there already (ca.pem, ca.key); without it one is made."`
-	Provider string   `required:"" placeholder:"NAME" help:"The provider's name, as in the directory."`
-	Address  string   `required:"" placeholder:"ADDRESS" help:"Its signing address, such as posta-certificata@pec.example."`
+	Provider nameArg  `required:"" placeholder:"NAME" help:"The provider's name, as in the directory."`
+	Address  address  `required:"" placeholder:"ADDRESS" help:"Its signing address, such as posta-certificata@pec.example."`
 	Hostname []string `placeholder:"HOST" help:"Names of its servers, for a TLS certificate."`
+}
+
+// nameArg is a name that must be given.
+type nameArg string
+
+// Validate refuses the empty one, which a script's unset variable would be.
+func (n nameArg) Validate() error {
+	if strings.TrimSpace(string(n)) == "" {
+		return errors.New("it is empty")
+	}
+	return nil
 }
 
 // Run issues and writes the files; none is overwritten.
 func (c authorityIssueCmd) Run(_ context.Context) error {
-	if _, err := pec.ParseAddress(c.Address); err != nil {
-		return fmt.Errorf("--address: %w", err)
-	}
-	if c.Provider == "" {
-		return errors.New("--provider: the name is missing")
-	}
 	w := &fileWriter{dir: c.Dir}
 	ca, err := w.authority(cmp.Or(c.CA, c.Dir))
 	if err != nil {
 		return err
 	}
 	now := time.Now()
-	cert, key, err := ca.IssueProvider(authority.ProviderRequest{Provider: c.Provider, Address: c.Address, At: now})
+	cert, key, err := ca.IssueProvider(authority.ProviderRequest{Provider: string(c.Provider), Address: string(c.Address), At: now})
 	w.pair("signing", cert, key, err)
-	cert, key, err = ca.IssueClient(c.Provider, now)
+	cert, key, err = ca.IssueClient(string(c.Provider), now)
 	w.pair("client", cert, key, err)
 	if len(c.Hostname) > 0 {
 		cert, key, err = ca.IssueServer(c.Hostname, nil, now)
@@ -172,10 +185,14 @@ type versionCmd struct{}
 
 // Run prints the version.
 func (versionCmd) Run() error {
-	version := "unknown"
+	_, err := fmt.Println(version())
+	return err
+}
+
+// version is what this program was built from, and with.
+func version() string {
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = info.Main.Version + " " + info.GoVersion
+		return "ceralacca " + info.Main.Version + " " + info.GoVersion
 	}
-	fmt.Println("ceralacca", version)
-	return nil
+	return "ceralacca, of unknown version"
 }

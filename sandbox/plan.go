@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // plan is the names and ports of a sandbox. Its addresses are those to dial.
@@ -80,10 +82,19 @@ func (p *plan) listened(dialled string) string {
 
 func (p *plan) listen(dialled, what string) (net.Listener, error) {
 	l, err := net.Listen("tcp", p.listened(dialled))
+	if noAddress(err) {
+		return nil, fmt.Errorf("%s is no address of this machine: %w. Name another one with --host", p.host, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("the port of %s cannot be opened: %w. Stop what uses it, or choose others with --base-port", what, err)
 	}
 	return l, nil
+}
+
+// noAddress tells that a host cannot be listened on, whatever the port.
+func noAddress(err error) bool {
+	var unknown *net.DNSError
+	return errors.As(err, &unknown) || errors.Is(err, syscall.EADDRNOTAVAIL)
 }
 
 // setPorts gives every service its port.

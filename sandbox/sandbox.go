@@ -47,6 +47,7 @@ type Sandbox struct {
 	publisher *authority.Publisher
 	outside   *outside
 	running   []*member
+	recent    recentMessages
 }
 
 // member is one provider of the sandbox.

@@ -127,3 +127,10 @@ func TestFreePorts(t *testing.T) {
 		t.Errorf("on an address of nobody: %v", err)
 	}
 }
+
+// An address that is not this machine's is not blamed on who uses the port.
+func TestForeignHost(t *testing.T) {
+	o := options(t, newDir(t))
+	o.Host, o.BasePort = "192.0.2.1", 20250
+	refused(t, o.Host, o, "192.0.2.1 is no address of this machine", "--host")
+}

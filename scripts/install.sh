@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="ca-certificates curl swaks libnet-ssleay-perl isync libxml2-utils openssl make git gcc libc6-dev strace sqlite3 netcat-openbsd"
+packages="ca-certificates curl swaks libnet-ssleay-perl isync libxml2-utils openssl make git gcc libc6-dev strace sqlite3 netcat-openbsd groff-base"
 go_minor=26
 
 missing_packages() {
@@ -56,7 +56,7 @@ has_certificates() {
 }
 
 missing_programs() {
-    for program in curl swaks perl mbsync xmllint openssl make git cc strace sqlite3 nc; do
+    for program in curl swaks perl mbsync xmllint openssl make git cc strace sqlite3 nc groff; do
         command -v "$program" >/dev/null 2>&1 || echo "$program"
     done
     perl -MNet::SSLeay -e 1 2>/dev/null || echo "Net::SSLeay (Perl module)"

@@ -116,11 +116,11 @@ func (s *Store) verifyContent(ctx context.Context, c placed) error {
 	return nil
 }
 
-func (s *Store) audited(ctx context.Context, query string) ([]Audited, error) {
+func (s *Store) audited(ctx context.Context, query string, args ...any) ([]Audited, error) {
 	return collect(ctx, s, func(rows *sql.Rows) (a Audited, err error) {
 		err = rows.Scan(&a.Provider, &a.PEC, &a.Recipient, &a.Kind, &a.Message)
 		return a, err
-	}, query)
+	}, query, args...)
 }
 
 func scanID(rows *sql.Rows) (id ID, err error) {

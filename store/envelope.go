@@ -165,3 +165,9 @@ func (s *Store) Recent(ctx context.Context, limit int) ([]Sent, error) {
 	}
 	return list, nil
 }
+
+// About lists what was issued and heard about a certified message and is stored: Kind is that of the message.
+func (s *Store) About(ctx context.Context, provider string, id pec.ID) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, kind, message FROM issued WHERE provider = $1 AND pec_id = $2 AND message IS NOT NULL
+		UNION ALL SELECT provider, pec_id, recipient, kind, message FROM heard WHERE provider = $1 AND pec_id = $2 AND message IS NOT NULL`, provider, string(id))
+}

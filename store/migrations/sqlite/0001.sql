@@ -87,7 +87,7 @@ CREATE TABLE issued (
 CREATE TABLE heard (
   issuer TEXT NOT NULL, provider TEXT NOT NULL, pec_id TEXT NOT NULL, recipient TEXT NOT NULL, kind TEXT NOT NULL,
   message BLOB REFERENCES message(id), digest BLOB NOT NULL, fact BLOB NOT NULL,
-  PRIMARY KEY (issuer, provider, pec_id, recipient, kind)
+  PRIMARY KEY (provider, pec_id, recipient, kind, issuer)
 ) WITHOUT ROWID;
 
 -- What arrived and was taken in charge, per recipient of ours.
