@@ -43,7 +43,7 @@ $(STATICCHECK):
 
 unit: ## the tests of every package but e2e, under the race detector (needs a C compiler)
 	$(call part,packages=$$(go list ./...); \
-		CGO_ENABLED=1 go test -race -shuffle=on $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'))
+		CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'))
 
 e2e: ## the real program as processes, with real clients
 	$(call part,go test ./e2e -count=1 -timeout 6m)

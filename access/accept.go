@@ -37,8 +37,11 @@ func (p *Point) accept(ctx context.Context, s Submission, o *original) (pec.ID, 
 	e.Message, e.CertData = sent.ID, data.XML()
 	a := store.Acceptance{
 		Instant: at, Record: record(unit, o, data, transport, receipt), Key: o.key, Content: o.content, Envelope: e,
-		Transport: sent, Receipt: receipt.Message(e.Provider, e.PEC, store.Span{}), Signing: unit.Address,
+		Transport: sent, Receipt: receipt.Message(e.Provider, e.PEC, store.Span{}),
 		Certified: routes.certified(), Relays: routes.relays(sent.ID, e.Sender),
+	}
+	if a.Inbox, err = p.Store.InboxEntryOf(ctx, s.Mailbox, unit.Address, e.Sender, ""); err != nil {
+		return "", err
 	}
 	if err := p.Store.Accept(ctx, a); err != nil {
 		return "", err
@@ -114,7 +117,7 @@ func record(unit *issuance.Unit, o *original, data pec.CertData, transport, rece
 			Kind: pec.EventAccepted, ID: data.ID, Provider: unit.Entry, ClientID: data.ClientID, Sender: data.Sender,
 			Recipients: data.Recipients, Subject: data.Subject, OriginalSHA256: &o.content.SHA256,
 			Generated: []pec.Generated{receipt.Generated(), transport.Generated()},
-		}},
+		}, pec.Deposited(unit.Entry, data.ID, unit.Address, data.Sender, pec.Acceptance, string(receipt.MessageID))},
 	}
 }
 

@@ -43,9 +43,9 @@ func TestAcceptedSubmission(t *testing.T) {
 		t.Errorf("identificativo %s", id)
 	}
 	e, data := w.envelope(id)
-	receipt := w.tasks(store.TaskDeliver)
-	if len(receipt) != 1 || receipt[0].Target != string(mario) || receipt[0].Sender != "posta-certificata@pec.alfa.test" {
-		t.Fatalf("the acceptance goes to %+v", receipt)
+	receipt := w.entries(mario)
+	if len(receipt) != 1 || string(receipt[0].Lead) != "Return-Path: <posta-certificata@pec.alfa.test>\r\nDelivered-To: mario@pec.alfa.test\r\n" {
+		t.Fatalf("the mailbox has %+v", receipt)
 	}
 	acceptance, transport := w.read(receipt[0].Message), w.read(e.Message)
 	if acceptance.Data.Kind != pec.Acceptance || transport.Data.Kind != pec.Transport || !transport.Data.Equal(data) {
@@ -63,7 +63,7 @@ func TestAcceptedSubmission(t *testing.T) {
 		t.Errorf("tracking is %v", states)
 	}
 	r := w.record()
-	if len(r.Events) != 1 || r.Events[0].Kind != pec.EventAccepted || len(r.Events[0].Generated) != 2 || !r.At.Equal(w.now()) || !e.At.Equal(r.At) {
+	if len(r.Events) != 2 || r.Events[1].Kind != pec.EventDeposited || r.Events[1].Recipient != mario || r.Events[0].Kind != pec.EventAccepted || len(r.Events[0].Generated) != 2 || !r.At.Equal(w.now()) || !e.At.Equal(r.At) {
 		t.Errorf("the record is %+v", r)
 	}
 }
@@ -98,7 +98,7 @@ func TestExternalOnly(t *testing.T) {
 	id := w.accept(letter(carla), carla)
 	e, _ := w.envelope(id)
 	w.wantRelays(e, map[string]string{"posta.test": "carla@posta.test"})
-	if states := w.states(id); len(states) != 0 || len(w.tasks(store.TaskDeliver)) != 1 {
+	if states := w.states(id); len(states) != 0 || len(w.tasks(store.TaskDeliver)) != 0 || len(w.entries(mario)) != 1 {
 		t.Errorf("tracking is %v", states)
 	}
 }

@@ -5,6 +5,9 @@
 // formal checks is Refused with every fault named; nothing of it is kept. Any other error means that nothing was
 // accepted, apart from store.ErrUnknown, after which nothing may be said at all.
 //
+// Messages wait in turns by sender before their instant is read, and for a bounded time: admission.ErrBusy. A mailbox that has
+// caused too many signatures within an hour gets ErrBudget. A repeat is answered without either. Nothing is kept then.
+//
 // FollowUp tells the sender what dispatch could not send: a signed non-delivery for a certified recipient, an unsigned
 // report for an external one. It is a task; it runs again until its fact is committed.
 //

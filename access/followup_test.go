@@ -50,7 +50,7 @@ func TestCertifiedRefusalIsANonDelivery(t *testing.T) {
 	if err := w.FollowUp(t.Context(), tasks[0]); err != nil {
 		t.Fatal(err)
 	}
-	d := w.delivered(2)
+	d := w.delivered(1)
 	if d.Target != string(mario) || d.Sender != "posta-certificata@pec.alfa.test" || d.PEC != id {
 		t.Errorf("the notice goes to %s from %s", d.Target, d.Sender)
 	}
@@ -65,7 +65,7 @@ func TestCertifiedRefusalIsANonDelivery(t *testing.T) {
 	if r := w.record(); r.Events[0].Kind != pec.EventNonDelivery || r.Events[0].Recipient != luigi || len(r.Events[0].Generated) != 1 {
 		t.Errorf("the record is %+v", r)
 	}
-	w.wantOnce(tasks[0], 2)
+	w.wantOnce(tasks[0], 1)
 }
 
 // wantOnce does a follow-up again, as a worker that lost its claim would: nothing more may come of it.
@@ -94,7 +94,7 @@ func TestExternalRefusalIsAReport(t *testing.T) {
 	if err := w.FollowUp(t.Context(), tasks[0]); err != nil {
 		t.Fatal(err)
 	}
-	d := w.delivered(2)
+	d := w.delivered(1)
 	if d.Target != string(mario) || d.Sender != "" {
 		t.Errorf("the report goes to %s from %q", d.Target, d.Sender)
 	}
@@ -116,7 +116,7 @@ func TestExternalRefusalIsAReport(t *testing.T) {
 	if r := w.record(); r.Events[0].Kind != pec.EventDSN || r.Events[0].Recipient != carla {
 		t.Errorf("the record is %+v", r)
 	}
-	w.wantOnce(tasks[0], 2)
+	w.wantOnce(tasks[0], 1)
 }
 
 // A receipt may be faster than the refusal of a second try (design.md 3): then there is nothing to tell.
@@ -140,7 +140,7 @@ func TestOutcomeKnownNeedsNoNotice(t *testing.T) {
 	if states := w.states(id); states[luigi] != store.StateDelivered {
 		t.Errorf("tracking is %v", states)
 	}
-	w.delivered(2) // the acceptance and the receipt
+	w.delivered(1) // the receipt
 	if left := w.tasks(store.TaskFollowUp); len(left) != 0 {
 		t.Errorf("the follow-up is left: %+v", left)
 	}

@@ -79,8 +79,8 @@ func TestRepeatsAtTheSameTime(t *testing.T) {
 			t.Errorf("connection %d: %s, %v; the first one: %s", i, id, errs[i], ids[0])
 		}
 	}
-	if deliver, relay := w.tasks(store.TaskDeliver), w.tasks(store.TaskRelay); len(deliver) != 1 || len(relay) != 1 {
-		t.Errorf("%d acceptances and %d relays", len(deliver), len(relay))
+	if acceptances, relay := w.entries(mario), w.tasks(store.TaskRelay); len(acceptances) != 1 || len(relay) != 1 {
+		t.Errorf("%d acceptances and %d relays", len(acceptances), len(relay))
 	}
 	if n := w.facts(); n != int64(len(ids)) {
 		t.Errorf("%d facts, want one for each connection", n)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
@@ -23,10 +24,12 @@ type Point struct {
 	Hostname  string                      // in Received
 	Limits    pec.Limits
 	Reserve   int64 // octets of disk that submissions must leave free
-	// Signing bounds how many submissions are between their instant and their commit: the instant must not grow old in a
-	// queue (design.md 3).
-	Signing chan struct{}
-	Log     *slog.Logger
+	// Signing bounds the signatures between their instant and their commit, by sender in turn: the instant must not grow
+	// old in a queue (design.md 3), and nobody waits for another's burst (attacks.md 39).
+	Signing *admission.Gate
+	// Budget bounds the signatures that a mailbox causes over time; nil means without limit (attacks.md 10).
+	Budget *admission.Budget
+	Log    *slog.Logger
 }
 
 // Submission is a message as a holder's client sends it.
@@ -53,6 +56,12 @@ func (r *Refused) Error() string {
 // domain as ours yet.
 var ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
 
+// ErrBudget: the mailbox has spent its signatures for now.
+var ErrBudget = errors.New("the mailbox has caused too many signatures within an hour")
+
+// issuedAtOnce is what an acceptance costs: the transport envelope and the acceptance are signed.
+const issuedAtOnce = 2
+
 // Submit accepts a message. See the package comment for what its return means.
 func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
 	if err := p.Store.CheckReserve(p.Reserve); err != nil {
@@ -67,16 +76,31 @@ func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
 	if id, err := p.repeated(ctx, s, o); err == nil || !errors.Is(err, store.ErrNotFound) {
 		return id, err
 	}
-	select {
-	case p.Signing <- struct{}{}:
-		defer func() { <-p.Signing }()
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	id, err := p.accept(ctx, s, o)
+	id, err := p.acceptInTurn(ctx, s, o)
 	if errors.Is(err, store.ErrConflict) {
 		// The same submission on another connection was first.
 		return p.repeated(ctx, s, o)
+	}
+	return id, err
+}
+
+// acceptInTurn accepts when it is the sender's turn, if the mailbox's budget has the signatures that the message will cause: ours
+// now, and for each recipient the one that says what became of it, here or at its provider (attacks.md 10, 39).
+func (p *Point) acceptInTurn(ctx context.Context, s Submission, o *original) (pec.ID, error) {
+	sender := s.Mailbox.Address.Key()
+	leave, err := p.Signing.Enter(ctx, "from "+sender, issuedAtOnce)
+	if err != nil {
+		return "", err
+	}
+	defer leave()
+	cost := issuedAtOnce + len(s.Recipients)
+	if !p.Budget.Spend(sender, cost) {
+		return "", ErrBudget
+	}
+	id, err := p.accept(ctx, s, o)
+	var refused *Refused
+	if err != nil && !errors.As(err, &refused) { // what is refused here was signed already
+		p.Budget.Refund(sender, cost)
 	}
 	return id, err
 }

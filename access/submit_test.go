@@ -175,7 +175,11 @@ func TestClosedMailboxSendsNothing(t *testing.T) {
 // The queue before the keys is left when the client's time is over.
 func TestFullQueueIsLeft(t *testing.T) {
 	w := newWorld(t)
-	w.Signing = make(chan struct{})
+	leave, err := w.Signing.Enter(t.Context(), "somebody else", 4)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer leave()
 	s := w.submission(letter(luigi), luigi)
 	ctx, cancel := contextThatEnds(t)
 	s.Body = &atEOF{Reader: s.Body, do: cancel}

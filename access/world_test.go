@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
@@ -118,7 +119,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.Point = &Point{
 		Store: st, Units: must(issuance.NewUnits(unit)), Directory: func() *directory.Directory { return w.dir }, Hostname: "mx.pec.alfa.test",
-		Limits: pec.DefaultLimits(), Signing: make(chan struct{}, 4), Log: slog.New(slog.DiscardHandler),
+		Limits: pec.DefaultLimits(), Signing: admission.NewGate(admission.GateConfig{Capacity: 4, MaxWaiting: 10}), Log: slog.New(slog.DiscardHandler),
 	}
 	w.mario = w.mailbox(mario)
 	return w
@@ -217,6 +218,14 @@ func (w *world) tasks(kind store.TaskKind) []store.Task {
 		}
 	}
 	return of
+}
+
+// entries are those of a mailbox's INBOX.
+func (w *world) entries(a pec.Address) []store.Entry {
+	w.t.Helper()
+	box := w.ok(w.Store.Mailbox(w.t.Context(), a)).(store.Mailbox)
+	inbox := w.ok(w.Store.InboxID(w.t.Context(), box.ID)).(store.ID)
+	return w.ok(w.Store.Entries(w.t.Context(), inbox, 0)).([]store.Entry)
 }
 
 func (w *world) facts() int64 {

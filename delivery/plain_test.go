@@ -9,11 +9,18 @@ import (
 	"github.com/ceralacca/ceralacca/store"
 )
 
-// accepted is a message of mario's, whose acceptance is to be delivered to him.
-func (w *world) accepted() store.Task {
+// owed is a receipt about a message of mario's that is to be delivered to him. Its octets are those of the acceptance, which
+// lies in his mailbox already.
+func (w *world) owed() store.Task {
 	w.t.Helper()
 	const id = pec.ID("m1@pec.alfa.test")
 	w.sent(envelope{house: alfa(), id: id, from: mario, to: []pec.Address{anna}, header: letter(id, mario, "To: anna@comune.alfa.test"), body: "x\r\n", kind: pec.Complete})
+	at, unit := w.Store.Instant(w.now()), alfa().unit
+	w.ok(nil, w.Store.Hear(w.t.Context(), store.Heard{
+		Instant: at, Issuer: unit.Entry, Provider: unit.Entry, PEC: id, Kind: pec.TakenInCharge, Recipients: []pec.Address{anna}, Digest: []byte("x"),
+		Known: w.entries(mario)[0].Message, Sender: unit.Address, To: mario,
+		Record: pec.Record{Fact: store.NewID(), At: at.At, Unit: "x", Events: []pec.Event{{Kind: pec.EventHeard, ID: id, Provider: unit.Entry}}},
+	}))
 	return w.tasks(store.TaskDeliver)[0]
 }
 
@@ -21,14 +28,14 @@ func (w *world) accepted() store.Task {
 func TestReceiptIsDeposited(t *testing.T) {
 	for _, open := range []bool{true, false} {
 		w := newWorld(t)
-		task := w.accepted()
+		task := w.owed()
 		w.ok(nil, w.Store.SetEnabled(t.Context(), mario, open))
 		before := len(w.ok(w.Store.Tasks(t.Context())).([]store.Task))
 		if err := w.Deliver(t.Context(), task); err != nil {
 			t.Fatal(err)
 		}
 		entries := w.entries(mario)
-		if len(entries) != 1 || entries[0].Kind != string(pec.Acceptance) || !strings.HasPrefix(string(entries[0].Lead), "Return-Path: <posta-certificata@pec.alfa.test>\r\nDelivered-To: mario@pec.alfa.test\r\n") {
+		if len(entries) != 2 || entries[1].Message != entries[0].Message || !strings.HasPrefix(string(entries[1].Lead), "Return-Path: <posta-certificata@pec.alfa.test>\r\nDelivered-To: mario@pec.alfa.test\r\n") {
 			t.Errorf("open %t: the mailbox has %+v", open, entries)
 		}
 		if after := len(w.ok(w.Store.Tasks(t.Context())).([]store.Task)); after != before-1 {
@@ -37,7 +44,7 @@ func TestReceiptIsDeposited(t *testing.T) {
 		if r := w.record(); r.Events[0].Kind != pec.EventDeposited || r.Events[0].Recipient != mario {
 			t.Errorf("open %t: the record is %+v", open, r)
 		}
-		if err := w.Deliver(t.Context(), task); !errors.Is(err, store.ErrConflict) || len(w.entries(mario)) != 1 {
+		if err := w.Deliver(t.Context(), task); !errors.Is(err, store.ErrConflict) || len(w.entries(mario)) != 2 {
 			t.Errorf("open %t: done again: %v", open, err)
 		}
 	}
@@ -46,7 +53,7 @@ func TestReceiptIsDeposited(t *testing.T) {
 // What is owed to a mailbox that is not there is kept for the operators, never answered and never dropped.
 func TestReceiptForNobodyIsHeld(t *testing.T) {
 	w := newWorld(t)
-	task := w.accepted()
+	task := w.owed()
 	task.Target = string(nobody)
 	if err := w.Deliver(t.Context(), task); err != nil {
 		t.Fatal(err)

@@ -3,7 +3,6 @@ package delivery
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 
 	"github.com/ceralacca/ceralacca/directory"
@@ -56,7 +55,7 @@ func (p *Point) plain(ctx context.Context, t store.Task, m store.Message, box st
 		return err
 	}
 	d.Instant = p.Store.Instant(t.Since)
-	d.Record = p.record(d.Instant, pec.Event{Kind: pec.EventDeposited, ID: t.PEC, Provider: t.Provider, Sender: t.Sender, Recipient: box.Address, Detail: m.Kind + " " + m.MessageID})
+	d.Record = p.record(d.Instant, pec.Deposited(t.Provider, t.PEC, t.Sender, box.Address, pec.Kind(m.Kind), m.MessageID))
 	if err := p.Store.Deposit(ctx, d); err != nil {
 		return err
 	}
@@ -72,11 +71,9 @@ func (p *Point) undeliverable(ctx context.Context, t store.Task) error {
 	return p.Store.Undeliverable(ctx, at, p.record(at, ev), t, reason)
 }
 
-// deposit prepares the entry: what delivery puts before the shared octets, for this recipient alone (design.md 5).
 func (p *Point) deposit(ctx context.Context, t store.Task, m store.Message, box store.Mailbox) (store.Deposit, error) {
-	folder, err := p.Store.InboxID(ctx, box.ID)
-	lead := fmt.Sprintf("Return-Path: <%s>\r\nDelivered-To: %s\r\n%s", t.Sender, t.Target, m.Trace)
-	return store.Deposit{Task: t, Mailbox: box.ID, Folder: folder, Lead: []byte(lead), Size: m.Size}, err
+	in, err := p.Store.InboxEntryOf(ctx, box, t.Sender, pec.Address(t.Target), m.Trace)
+	return store.Deposit{Task: t, Inbox: in, Size: m.Size}, err
 }
 
 func (p *Point) record(at store.Instant, e pec.Event) pec.Record {

@@ -209,7 +209,8 @@ func (w *world) sent(e envelope) {
 	m := issued.Message(e.house.unit.Entry, e.id, span)
 	w.ok(nil, w.Store.Accept(w.t.Context(), store.Acceptance{
 		Instant: at, Key: store.SubmissionKey{Mailbox: box.ID, ClientID: pec.ClientID(e.id)}, Content: content, Transport: m,
-		Receipt: receipt.Message(e.house.unit.Entry, e.id, store.Span{}), Signing: e.house.unit.Address, Certified: e.to,
+		Receipt: receipt.Message(e.house.unit.Entry, e.id, store.Span{}), Certified: e.to,
+		Inbox:  w.ok(w.Store.InboxEntryOf(w.t.Context(), box, e.house.unit.Address, e.from, "")).(store.InboxEntry),
 		Relays: []store.NewRelay{{Message: m.ID, Local: true, Sender: e.from, Recipients: e.to}},
 		Envelope: store.Envelope{
 			Provider: e.house.unit.Entry, PEC: e.id, Message: m.ID, CertData: data.XML(), Header: e.header, Body: span, Sender: e.from, Mailbox: box.ID, At: at.At,

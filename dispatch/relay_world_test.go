@@ -243,7 +243,7 @@ func (w *relayWorld) envelope(target string, to ...pec.Address) store.Task {
 	at := w.Store.Instant(w.now())
 	a := store.Acceptance{
 		Instant: at, Key: store.SubmissionKey{Mailbox: box.ID, ClientID: pec.ClientID(id)}, Content: content, Transport: m,
-		Receipt: w.message(pec.Acceptance, id, span), Signing: "posta-certificata@pec.alfa.test",
+		Receipt: w.message(pec.Acceptance, id, span), Inbox: w.ok(w.Store.InboxEntryOf(w.t.Context(), box, "posta-certificata@pec.alfa.test", relaySender, "")).(store.InboxEntry),
 		Relays:   []store.NewRelay{{Message: m.ID, Target: target, Sender: relaySender, Recipients: to}},
 		Envelope: store.Envelope{Provider: ourEntry, PEC: id, Message: m.ID, CertData: []byte("x"), Header: []byte("x"), Body: span, Sender: relaySender, Mailbox: box.ID, At: at.At},
 		Record:   pec.Record{Fact: store.NewID(), At: at.At, Unit: "x", Events: []pec.Event{{Kind: pec.EventAccepted, ID: id, Provider: ourEntry}}},

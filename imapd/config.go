@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
-	"sync"
 	"time"
 
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/store"
 )
 
@@ -21,10 +21,15 @@ type Config struct {
 	TLS *tls.Config
 	// MaxAppend is the largest message that APPEND takes, in octets, inclusive; below 4 GiB (RFC 7889).
 	MaxAppend int64
-	// MaxConnections bounds the connections open at once. 0 means 1000.
+	// MaxConnections bounds the connections open at once. 0 means 1000. Beyond it those on which nobody has logged in give way
+	// (admission.Hosts).
 	MaxConnections int
 	// MaxPerHost bounds the connections from one IPv4 address or one IPv6 /64 network. 0 means 100.
 	MaxPerHost int
+	// Logins slows the guessing of passwords; servers that share it share what they know. nil means one of its own.
+	Logins *admission.Logins
+	// Handshakes is where the signatures of TLS handshakes wait (admission.GuardTLS). nil means a gate of its own.
+	Handshakes *admission.Gate
 	// Log gets log-ins, refusals and failures, never passwords or contents. nil means nowhere.
 	Log *slog.Logger
 	// Grace is what commands under way get when Serve is told to stop. 0 means 10 seconds.
@@ -42,12 +47,8 @@ const (
 // Server serves IMAP on any number of listeners, which share its limits.
 type Server struct {
 	config Config
-	delay  time.Duration // a failed log-in is answered no sooner than this after it came
-
-	mu         sync.Mutex // guards the counts of open connections
-	total      int
-	perHost    map[string]int
-	perMailbox map[store.ID]int
+	hosts  *admission.Hosts
+	delay  time.Duration // a failed log-in is answered no sooner than this after it was judged
 }
 
 // New checks the configuration.
@@ -55,9 +56,10 @@ func New(config Config) (*Server, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("imapd: %w", err)
 	}
-	return &Server{
-		config: config.withDefaults(), delay: failureDelay, perHost: make(map[string]int), perMailbox: make(map[store.ID]int),
-	}, nil
+	config = config.withDefaults()
+	return &Server{config: config, delay: failureDelay, hosts: admission.NewHosts(admission.HostsConfig{
+		Connections: config.MaxConnections, PerNetwork: config.MaxPerHost, PerAccount: maxPerMailbox, Log: config.Log,
+	})}, nil
 }
 
 func (c Config) check() error {
@@ -87,8 +89,14 @@ func (c Config) withDefaults() Config {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	if c.Logins == nil {
+		c.Logins = admission.NewLogins(admission.LoginsConfig{Log: c.Log})
+	}
+	if c.Handshakes == nil {
+		c.Handshakes = admission.NewHandshakes()
+	}
+	c.TLS = admission.GuardTLS(c.TLS, c.Handshakes)
 	if len(c.TLS.NextProtos) == 0 {
-		c.TLS = c.TLS.Clone()
 		c.TLS.NextProtos = []string{alpn}
 	}
 	return c

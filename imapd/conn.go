@@ -8,11 +8,13 @@ import (
 	"os"
 	"sync"
 	"time"
+
+	"github.com/ceralacca/ceralacca/admission"
 )
 
 const (
 	// loginTime bounds the life of a connection on which nobody has logged in (attacks.md 39).
-	loginTime = 2 * time.Minute
+	loginTime = time.Minute
 	// restPatience tells the library's wait for the next command (35 minutes, RFC 9051 5.4) from its other waits (5 minutes at most).
 	restPatience = 30 * time.Minute
 	// writePatience bounds one write whose deadline nobody has set, and the last words.
@@ -24,6 +26,7 @@ const (
 // nobody logs in on ends; and a session can be told to leave, with a BYE between two commands.
 type conn struct {
 	net.Conn
+	guest    *admission.Guest
 	began    time.Time
 	literals literals // of the goroutine that reads and answers commands
 	done     chan struct{}
@@ -38,7 +41,7 @@ type conn struct {
 }
 
 func newConn(secured net.Conn) *conn {
-	return &conn{Conn: secured, began: time.Now(), done: make(chan struct{}), writing: writePatience}
+	return &conn{Conn: secured, guest: new(admission.Guest), began: time.Now(), done: make(chan struct{}), writing: writePatience}
 }
 
 // SetReadDeadline keeps the library's patience, which every Read begins anew.

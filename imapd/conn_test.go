@@ -24,7 +24,7 @@ func TestSilenceEnds(t *testing.T) {
 		err      error
 	}{
 		{"a stranger", 0, false, 30 * time.Second, 30 * time.Second, silent, io.EOF},
-		{"a stranger who dallies", 100 * time.Second, false, 30 * time.Second, 20 * time.Second, silent, io.EOF},
+		{"a stranger who dallies", 50 * time.Second, false, 30 * time.Second, 10 * time.Second, silent, io.EOF},
 		{"between commands", time.Hour, true, 35 * time.Minute, 35 * time.Minute, silent, io.EOF},
 		{"inside a command", time.Hour, true, 30 * time.Second, 30 * time.Second, "", os.ErrDeadlineExceeded},
 	}

@@ -15,8 +15,10 @@
 //     streamed into the store's spool, keywords by number and length, search keys by number and depth, folders by number,
 //     depth, length of name and messages, a mailbox's sessions by number (attacks.md 27). A literal that the library would
 //     refuse without reading it ends the connection, so that its octets are never taken for commands (literals.go).
-//   - A failed log-in is answered no sooner than a second after it came, whatever was wrong with it; the third ends the
-//     connection (attacks.md 9). Before log-in a connection lives two minutes, and each wait for a client is bounded.
+//   - A failed log-in is answered no sooner than a second after it was judged, whatever was wrong with it; the third ends the
+//     connection (attacks.md 9). Before log-in a connection lives a minute, and each wait for a client is bounded. A full
+//     server lets others in at the cost of those who have most and have not logged in; TLS handshakes and log-ins are
+//     made in turns by network, and guesses are slowed (package admission; attacks.md 9, 39).
 //   - Serve returns when everything that it started has ended.
 //
 // What happens on failure: the client learns one of a few fixed texts (reply.go), the log the cause. A message whose octets

@@ -116,22 +116,6 @@ func TestSessionsOfOneMailboxAreBounded(t *testing.T) { // attacks.md 27, 39
 	c.ok("LOGIN " + testUser + " " + testPassword)
 }
 
-func TestHostOf(t *testing.T) {
-	t.Parallel()
-	cases := map[string]string{
-		"192.0.2.1:5": "192.0.2.1", "[2001:db8::1:2]:5": "2001:db8::/64", "[::ffff:192.0.2.1]:5": "192.0.2.1", "[fe80::1%eth0]:5": "fe80::/64",
-	}
-	for address, want := range cases {
-		a, err := net.ResolveTCPAddr("tcp", address)
-		if err == nil && hostOf(a) != want {
-			t.Errorf("%s: %s, want %s", address, hostOf(a), want)
-		}
-	}
-	if got := hostOf(&net.UnixAddr{Name: "x"}); got != "x" {
-		t.Error(got)
-	}
-}
-
 func testOnlyIMAPOverTLS(t *testing.T, h *house) { // norms.md 93, attacks.md 8
 	conn, err := net.Dial("tcp", h.address)
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 
 const maxPatterns = 100
 
-// List implements LIST with its extensions (RFC 5258, 5819, 6154), and LSUB.
+// List implements LIST with its extensions (RFC 5258, RFC 5819, RFC 6154), and LSUB.
 func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, options *imap.ListOptions) error {
 	return s.do("LIST", func() error {
 		if len(patterns) == 0 {

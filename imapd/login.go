@@ -11,6 +11,8 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver"
 	"github.com/emersion/go-sasl"
 
+	"github.com/ceralacca/ceralacca/admission"
+	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
 )
 
@@ -30,27 +32,48 @@ func (s *session) login(username, password string) error {
 	if s.failures >= maxFailures {
 		return imapserver.ErrAuthFailed
 	}
-	start := time.Now()
-	ctx, cancel := context.WithTimeout(s.ctx, verifyTime)
-	defer cancel()
-	mailbox, err := s.store.Authenticate(ctx, username, password)
-	if err == nil {
+	mailbox, asked, err := s.authenticate(username, password)
+	switch {
+	case err == nil:
 		return s.enter(mailbox)
-	}
-	if !errors.Is(err, store.ErrLogin) {
+	case errors.Is(err, admission.ErrBusy): // operators hear of it from Logins, at a bounded rate
+		err = no(imap.ResponseCodeUnavailable, "Too many log-ins are being tried; try again later")
+	case errors.Is(err, store.ErrLogin):
+		s.log.Warn("imapd: log-in failed", "account", username)
+		wait(s.ctx, s.server.delay-time.Since(asked))
+		err = imapserver.ErrAuthFailed
+	default:
 		return err
 	}
-	s.log.Warn("imapd: log-in failed", "account", username)
-	wait(s.ctx, s.server.delay-time.Since(start))
 	if s.failures++; s.failures >= maxFailures {
 		s.conn.dismiss("too many failed log-ins")
 	}
-	return imapserver.ErrAuthFailed
+	return err
+}
+
+// authenticate asks the store when it is this attempt's turn, and says when it asked. A stop ends the wait.
+func (s *session) authenticate(username, password string) (mailbox store.Mailbox, asked time.Time, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, verifyTime)
+	defer cancel()
+	defer context.AfterFunc(s.stop, cancel)()
+	network, account := admission.NetworkOf(s.conn.RemoteAddr().String()), pec.Address(username).Key()
+	right, err := s.server.config.Logins.Attempt(ctx, network, account, func(ctx context.Context) (bool, error) {
+		asked = time.Now()
+		var err error
+		if mailbox, err = s.store.Authenticate(ctx, username, password); errors.Is(err, store.ErrLogin) {
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err == nil && !right {
+		err = store.ErrLogin
+	}
+	return mailbox, asked, err
 }
 
 func (s *session) enter(mailbox store.Mailbox) error {
 	log := s.log.With("account", string(mailbox.Address))
-	if !s.server.admitTo(mailbox.ID) {
+	if !s.conn.guest.Welcome(mailbox.ID.String()) {
 		log.Warn("imapd: too many sessions of one mailbox")
 		return no(imap.ResponseCodeLimit, "The mailbox is open in too many places")
 	}

@@ -7,18 +7,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/netip"
 	"strings"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
 
-	"github.com/ceralacca/ceralacca/store"
+	"github.com/ceralacca/ceralacca/admission"
 )
 
 // handshakeTime bounds a TLS handshake.
-const handshakeTime = 30 * time.Second
+const handshakeTime = 10 * time.Second
 
 // Serve accepts connections until ctx ends; every one begins with a TLS handshake (RFC 8314 3.2). Then it closes l and
 // stops: sessions that wait for a command get BYE at once, a command under way has Config.Grace to end, after which its
@@ -32,13 +31,13 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	line, engineEnded := newHandoff(), make(chan struct{})
 	go func() {
 		defer close(engineEnded)
-		_ = s.engine(work).Serve(line) // it fails only with the line
+		_ = s.engine(ctx, work).Serve(line) // it fails only with the line
 	}()
 	open := newConnections()
-	err := s.accept(ctx, l, func(raw net.Conn, release func()) {
+	err := s.accept(ctx, l, func(raw net.Conn, guest *admission.Guest) {
 		open.wg.Go(func() {
-			defer release()
-			s.serveConn(ctx, raw, open, line)
+			defer guest.Leave()
+			s.serveConn(ctx, raw, guest, open, line)
 		})
 	})
 	open.stop(s.config.Grace, cut)
@@ -50,11 +49,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	return err
 }
 
-// engine is the library's server, whose sessions live within work.
-func (s *Server) engine(work context.Context) *imapserver.Server {
+// engine is the library's server, whose sessions live within work and are told of stop.
+func (s *Server) engine(stop, work context.Context) *imapserver.Server {
 	return imapserver.New(&imapserver.Options{
 		NewSession: func(c *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-			return newSession(work, s, c), &imapserver.GreetingData{}, nil
+			return newSession(stop, work, s, c), &imapserver.GreetingData{}, nil
 		},
 		Caps:         capabilities(),
 		Logger:       engineLog{s.config.Log},
@@ -90,7 +89,7 @@ func (l engineLog) Printf(format string, args ...any) {
 
 // accept hands on every connection within the limits, until the listener is closed. Other errors (no file descriptors left)
 // pass: it waits and tries again.
-func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn, func())) error {
+func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn, *admission.Guest)) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	pause := shortest
 	for {
@@ -98,10 +97,9 @@ func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn
 		switch {
 		case err == nil:
 			pause = shortest
-			if release, ok := s.admit(raw.RemoteAddr()); ok {
-				start(raw, release)
+			if guest, ok := s.hosts.Enter(raw.RemoteAddr().String(), func() { raw.Close() }); ok {
+				start(raw, guest)
 			} else {
-				s.config.Log.Warn("imapd: too many connections", "remote", raw.RemoteAddr())
 				raw.Close()
 			}
 		case ctx.Err() != nil || errors.Is(err, net.ErrClosed):
@@ -115,7 +113,7 @@ func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn
 }
 
 // serveConn owns one connection from the first octet to the last.
-func (s *Server) serveConn(ctx context.Context, raw net.Conn, open *connections, line *handoff) {
+func (s *Server) serveConn(ctx context.Context, raw net.Conn, guest *admission.Guest, open *connections, line *handoff) {
 	defer raw.Close()
 	secured := tls.Server(raw, s.config.TLS)
 	shaking, cancel := context.WithTimeout(ctx, handshakeTime)
@@ -126,6 +124,7 @@ func (s *Server) serveConn(ctx context.Context, raw net.Conn, open *connections,
 		return
 	}
 	c := newConn(secured)
+	c.guest = guest
 	if !open.add(c) {
 		return
 	}
@@ -133,58 +132,6 @@ func (s *Server) serveConn(ctx context.Context, raw net.Conn, open *connections,
 	if line.hand(ctx, c) {
 		<-c.done
 	}
-}
-
-// admit counts a connection, unless there are too many (attacks.md 39).
-func (s *Server) admit(addr net.Addr) (release func(), ok bool) {
-	host := hostOf(addr)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.total >= s.config.MaxConnections || s.perHost[host] >= s.config.MaxPerHost {
-		return nil, false
-	}
-	s.total++
-	s.perHost[host]++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.total--
-		if s.perHost[host]--; s.perHost[host] == 0 {
-			delete(s.perHost, host)
-		}
-	}, true
-}
-
-// admitTo counts a session of a mailbox, unless there are too many.
-func (s *Server) admitTo(mailbox store.ID) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.perMailbox[mailbox] >= maxPerMailbox {
-		return false
-	}
-	s.perMailbox[mailbox]++
-	return true
-}
-
-func (s *Server) leave(mailbox store.ID) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.perMailbox[mailbox]--; s.perMailbox[mailbox] == 0 {
-		delete(s.perMailbox, mailbox)
-	}
-}
-
-// hostOf is what MaxPerHost counts: an IPv4 address, an IPv6 /64 network, or whatever else an address is.
-func hostOf(addr net.Addr) string {
-	peer, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return addr.String()
-	}
-	ip := peer.Addr().Unmap().WithZone("")
-	if ip.Is4() {
-		return ip.String()
-	}
-	return netip.PrefixFrom(ip, 64).Masked().String()
 }
 
 // wait passes d, or less if ctx ends.

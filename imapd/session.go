@@ -19,6 +19,7 @@ type session struct {
 	store  *store.Store
 	conn   *conn
 	wire   *imapserver.Conn
+	stop   context.Context // ends when the server stops
 	ctx    context.Context // of the connection; the library's methods have none
 	cancel context.CancelFunc
 	idling sync.WaitGroup
@@ -39,10 +40,10 @@ var (
 	_ imapserver.SessionAppendLimit = (*session)(nil)
 )
 
-func newSession(work context.Context, server *Server, wire *imapserver.Conn) *session {
+func newSession(stop, work context.Context, server *Server, wire *imapserver.Conn) *session {
 	c := wire.NetConn().(*conn)
 	s := &session{
-		server: server, store: server.config.Store, conn: c, wire: wire,
+		server: server, store: server.config.Store, conn: c, wire: wire, stop: stop,
 		log: server.config.Log.With("remote", c.RemoteAddr().String()),
 	}
 	s.ctx, s.cancel = context.WithCancel(work)
@@ -84,11 +85,9 @@ func (s *session) Close() error {
 	s.cancel()
 	s.mu.Lock()
 	s.ended, s.view = true, nil
-	if !s.mailbox.ID.IsZero() {
-		s.server.leave(s.mailbox.ID)
-	}
 	s.mu.Unlock()
 	s.idling.Wait()
+	s.conn.guest.Leave() // before the client can see the end
 	s.conn.sessionEnded()
 	return nil
 }

@@ -26,6 +26,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -180,6 +181,7 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 func (h *house) serve(t testing.TB, log *slog.Logger, change ...func(*Config)) {
 	config := Config{
 		Store: h.store, TLS: &tls.Config{Certificates: []tls.Certificate{testCertificate()}}, MaxAppend: 20 << 20, Log: log, Grace: 5 * time.Second,
+		Logins: admission.NewLogins(admission.LoginsConfig{MaxDelay: time.Nanosecond}),
 	}
 	for _, f := range change {
 		f(&config)

@@ -117,7 +117,22 @@ func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e st
 	}
 	h.Instant = p.Store.Instant(cause)
 	h.Record = p.record(h.Instant, heardEvent(g, unit, about), []pec.Address{to})
-	return h, nil
+	return h, p.placeHeard(ctx, g, &h)
+}
+
+// placeHeard puts the receipt into its mailbox by the same commit. If there is none any more, delivery holds it.
+func (p *Point) placeHeard(ctx context.Context, g *genuine, h *store.Heard) error {
+	trace := ""
+	if h.Message != nil {
+		trace = h.Message.Trace
+	}
+	in, err := p.Store.InboxEntry(ctx, h.Sender, h.To, trace)
+	if notFound(err) {
+		return nil
+	}
+	h.Inbox = &in
+	h.Record.Events = append(h.Record.Events, pec.Deposited(h.Provider, h.PEC, h.Sender, h.To, h.Kind, pec.BareID(g.Header.Get("Message-ID"))))
+	return err
 }
 
 // heardMessage stores a receipt; the original that a complete one encloses is a reference to the one that was sent.

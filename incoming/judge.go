@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
@@ -52,13 +53,12 @@ type genuine struct {
 // judge runs the checks in one snapshot of the directory (norms.md 123) and does what the message's kind asks. What no
 // provider signed and does not look like PEC is ordinary mail, whoever else signed it.
 func (p *Point) judge(ctx context.Context, m *message) error {
-	select {
-	case p.Signing <- struct{}{}:
-		defer func() { <-p.Signing }()
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 	g, err := p.verify(m)
+	leave, busy := p.Signing.Enter(ctx, turnOf(m, g, err == nil), p.signatures(m, g))
+	if busy != nil {
+		return busy
+	}
+	defer leave()
 	if err == nil {
 		if g.Data.Kind == pec.Transport {
 			err = p.takeCharge(ctx, g)
@@ -71,6 +71,32 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 		return err
 	}
 	return p.failed(ctx, m, g, f)
+}
+
+// turnOf is the key under which a message waits: the provider that signed it if that is certain.
+func turnOf(m *message, g *genuine, passed bool) string {
+	switch {
+	case m.task != nil:
+		return "own " + m.from.Key()
+	case passed:
+		return "peer " + g.signer.Key()
+	}
+	return "network " + m.network
+}
+
+// signatures is what a message costs before its 250: an envelope a taking in charge by each unit. What costs none counts as
+// one, for its commit.
+func (p *Point) signatures(m *message, g *genuine) int {
+	if m.task != nil || g == nil || g.Data.Kind != pec.Transport {
+		return 1
+	}
+	units := map[*issuance.Unit]bool{}
+	for _, r := range m.recipients {
+		if u, ours := p.Units.ByDomain(r.Domain()); ours {
+			units[u] = true
+		}
+	}
+	return len(units)
 }
 
 // failed decides on what did not pass. Our own message whose signature or origin we do not recognise waits: the directory

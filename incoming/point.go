@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
@@ -25,7 +26,7 @@ type Point struct {
 	AllowSHA1 bool                        // signatures with SHA-1 digests are taken, with a flag in the log (norms.md 52)
 	Hostname  string                      // in Received
 	Reserve   int64                       // octets of disk that arrivals must leave free
-	Signing   chan struct{}               // bounds how many messages are between their instant and their commit
+	Signing   *admission.Gate             // bounds the signatures between their instant and their commit (attacks.md 39)
 	Log       *slog.Logger
 }
 
@@ -82,6 +83,7 @@ type message struct {
 	from       pec.Address
 	recipients []pec.Address
 	peer       string
+	network    string // that it came from
 	trace      string
 	parts      *pec.Structure
 	signed     *smime.Multipart // nil if there is no signature
@@ -99,7 +101,7 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 		spool.Discard()
 		return fmt.Errorf("taking an arrival: %w", err)
 	}
-	m := &message{from: a.From, recipients: pec.Distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), parts: scan.Finish(), trace: p.received(a)}
+	m := &message{from: a.From, recipients: pec.Distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), network: admission.NetworkOf(a.Remote), parts: scan.Finish(), trace: p.received(a)}
 	m.signed, m.noSign = split.Finish()
 	if err := p.admit(ctx, m); err != nil {
 		spool.Discard()

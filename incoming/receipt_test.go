@@ -48,24 +48,25 @@ func TestReceiptsAreHeard(t *testing.T) {
 	}
 }
 
-// wantDelivery checks that a receipt is on its way into a mailbox, with its own octets.
+// wantDelivery checks that a receipt is the last in a mailbox, with its own octets behind its trace, and that the record says so.
 func (w *world) wantDelivery(what string, octets []byte, to pec.Address) {
 	w.t.Helper()
-	for _, d := range w.tasks(store.TaskDeliver) {
-		m := w.ok(w.Store.Message(w.t.Context(), d.Message)).(store.Message)
-		if m.Kind == string(pec.Acceptance) {
-			continue
-		}
-		o := w.ok(w.Store.Open(w.t.Context(), d.Message, nil)).(*store.Octets)
-		defer o.Close()
-		stored := make([]byte, o.Size())
-		w.ok(o.ReadAt(stored, 0))
-		if pec.Address(d.Target) != to || d.Sender != beta().unit.Address || string(stored) != string(octets) || !strings.HasPrefix(m.Trace, "Received: from mx.peer.test ([192.0.2.2])\r\n\tby mx.pec.alfa.test with ESMTPS;") {
-			w.t.Errorf("%s: delivers %+v with trace %q", what, d, m.Trace)
-		}
-		return
+	entries := w.entries(to)
+	if len(entries) == 0 {
+		w.t.Fatalf("%s: nothing is delivered", what)
 	}
-	w.t.Errorf("%s: nothing is delivered", what)
+	last := entries[len(entries)-1]
+	o := w.ok(w.Store.Open(w.t.Context(), last.Message, nil)).(*store.Octets)
+	defer o.Close()
+	stored := make([]byte, o.Size())
+	w.ok(o.ReadAt(stored, 0))
+	lead := "Return-Path: <" + string(beta().unit.Address) + ">\r\nDelivered-To: " + string(to) + "\r\nReceived: from mx.peer.test ([192.0.2.2])\r\n\tby mx.pec.alfa.test with ESMTPS;"
+	if string(stored) != string(octets) || !strings.HasPrefix(string(last.Lead), lead) {
+		w.t.Errorf("%s: the mailbox has %+v", what, last)
+	}
+	if r := w.record(); len(r.Events) != 2 || r.Events[1].Kind != pec.EventDeposited || r.Events[1].Recipient != to || !strings.HasPrefix(r.Events[1].Detail, what+" ") {
+		w.t.Errorf("%s: the record is %+v", what, r)
+	}
 }
 
 // wantAgain replays a receipt, which must change nothing but be noted (attacks.md 15).
@@ -186,7 +187,7 @@ func TestReturnedOriginalIsStoredOnce(t *testing.T) {
 			t.Fatal(err)
 		}
 		if back.about == luigi {
-			w.wantDelivery("complete", octets, mario)
+			w.wantDelivery(string(pec.Delivered), octets, mario)
 		}
 	}
 	if n := w.files(); n != 2 { // what was sent, and the one that came back changed

@@ -32,7 +32,7 @@ func (w *world) sentWith(body string, from pec.Address, to ...pec.Address) pec.I
 	message := transport.Message(unit.Entry, id, span)
 	a := store.Acceptance{
 		Instant: at, Key: store.SubmissionKey{Mailbox: w.box.ID, ClientID: pec.ClientID(id)}, Content: content, Transport: message,
-		Receipt: receipt.Message(unit.Entry, id, store.Span{}), Signing: unit.Address,
+		Receipt: receipt.Message(unit.Entry, id, store.Span{}), Inbox: w.ok(w.Store.InboxEntryOf(w.t.Context(), w.box, unit.Address, from, "")).(store.InboxEntry),
 		Envelope: store.Envelope{
 			Provider: unit.Entry, PEC: id, Message: message.ID, CertData: c.Data.XML(), Header: c.Original, Body: span, Sender: from, Mailbox: w.box.ID, At: at.At,
 		},

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
@@ -143,7 +144,7 @@ func newWorld(t *testing.T) *world {
 	roots.AddCert(agid().cert)
 	w.Point = &Point{
 		Store: st, Units: must(issuance.NewUnits(alfa().unit)), Directory: func() *directory.Directory { return w.dir }, Roots: roots, AllowSHA1: true,
-		Hostname: "mx.pec.alfa.test", Signing: make(chan struct{}, 4), Log: slog.New(&w.warnings),
+		Hostname: "mx.pec.alfa.test", Signing: admission.NewGate(admission.GateConfig{Capacity: 4, MaxWaiting: 10}), Log: slog.New(&w.warnings),
 	}
 	w.box = w.ok(st.AddMailbox(t.Context(), mario, false, "")).(store.Mailbox)
 	w.ok(st.AddMailbox(t.Context(), ricevute, true, ""))
@@ -194,12 +195,13 @@ func (w *world) receive(octets []byte, from pec.Address, to ...pec.Address) erro
 }
 
 // state is all of the store that an arrival may change, apart from records.
-type state struct{ tasks, tracking, messages, held int }
+type state struct{ tasks, tracking, messages, entries, held int }
 
 func (w *world) state(about pec.ID) (s state) {
 	w.t.Helper()
 	s.tasks = len(w.ok(w.Store.Tasks(w.t.Context())).([]store.Task))
 	s.messages = len(w.ok(w.Store.MessageIDs(w.t.Context())).([]store.ID))
+	s.entries = len(w.entries(mario)) + len(w.entries(ricevute))
 	s.held = len(w.ok(w.Store.HeldMessages(w.t.Context(), 100)).([]store.Held))
 	for _, t := range w.ok(w.Store.Tracking(w.t.Context(), alfa().entry.Key(), about)).([]store.Tracking) {
 		if t.State != store.StatePending || !t.TakenAt.IsZero() {
@@ -252,6 +254,14 @@ func (w *world) wantRefused(what string, octets []byte, from pec.Address, to ...
 	if after := w.state(""); after != before || w.facts() != facts || len(w.warnings.list) > 0 {
 		w.t.Errorf("%s: %+v became %+v, with %q", what, before, after, w.warnings.list)
 	}
+}
+
+// entries are those of a mailbox's INBOX.
+func (w *world) entries(a pec.Address) []store.Entry {
+	w.t.Helper()
+	box := w.ok(w.Store.Mailbox(w.t.Context(), a)).(store.Mailbox)
+	inbox := w.ok(w.Store.InboxID(w.t.Context(), box.ID)).(store.ID)
+	return w.ok(w.Store.Entries(w.t.Context(), inbox, 0)).([]store.Entry)
 }
 
 func (w *world) facts() int64 {

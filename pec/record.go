@@ -68,6 +68,11 @@ type Event struct {
 	Detail         string
 }
 
+// Deposited is the event that a receipt or report, which nothing answers, lies in a mailbox.
+func Deposited(provider string, about ID, sender, recipient Address, kind Kind, messageID string) Event {
+	return Event{Kind: EventDeposited, ID: about, Provider: provider, Sender: sender, Recipient: recipient, Detail: string(kind) + " " + messageID}
+}
+
 // Generated names a message that was issued.
 type Generated struct {
 	Kind      Kind

@@ -95,7 +95,11 @@ type LimitsConfig struct {
 	Reserve        int64 `toml:"disk_reserve"`
 	ServiceMailbox int   `toml:"service_mailbox_days"`
 	AllowSHA1      *bool `toml:"allow_sha1"`
+	Signatures     *int  `toml:"signatures_per_hour"` // that a mailbox may cause; 0 is without limit
 }
+
+// defaultSignatures lets a mailbox send some 6,600 messages an hour to one recipient each, or 39 to 500.
+const defaultSignatures = 20_000
 
 //go:embed example.toml
 var example []byte
@@ -182,6 +186,13 @@ func (c *Config) setDefaults() {
 	if l.AllowSHA1 == nil {
 		allow := true
 		l.AllowSHA1 = &allow
+	}
+	if l.Signatures == nil {
+		perHour := defaultSignatures
+		if c.Sandbox {
+			perHour = 0 // tests send what no holder does
+		}
+		l.Signatures = &perHour
 	}
 }
 

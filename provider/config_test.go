@@ -125,3 +125,27 @@ func TestPathsAreRelativeToTheFile(t *testing.T) {
 		}
 	}
 }
+
+// attacks.md 10: every mailbox has a brake; a sandbox has one only if it is named.
+func TestSignaturesPerHour(t *testing.T) {
+	const limits = "\n[limits]\nsignatures_per_hour = "
+	for name, c := range map[string]struct {
+		sandbox bool
+		limit   string
+		want    int
+	}{
+		"default": {false, "", 20_000}, "named": {false, "600", 600}, "none": {false, "0", 0},
+		"sandbox": {true, "", 0}, "sandbox, named": {true, "600", 600},
+	} {
+		text := minimal(t)
+		if c.sandbox {
+			text = "sandbox = true\n" + text
+		}
+		if c.limit != "" {
+			text += limits + c.limit + "\n"
+		}
+		if got := *load(t, place(t, text)).Limits.Signatures; got != c.want {
+			t.Errorf("%s: %d, want %d", name, got, c.want)
+		}
+	}
+}

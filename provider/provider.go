@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/ceralacca/ceralacca/access"
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/delivery"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/dispatch"
@@ -138,13 +139,20 @@ func (p *Provider) wireDirectory(m *material) error {
 	return err
 }
 
+// maxQueued is how many messages of one sender or peer wait for their turn to be signed, and queuePatience for how long.
+const (
+	maxQueued     = 64
+	queuePatience = 10 * time.Second
+)
+
 func (p *Provider) wirePoints(m *material) {
 	c, cores := p.config, runtime.GOMAXPROCS(0)
-	// One bound for both: what is between its instant and its commit must not wait in a queue for a core.
-	signing := make(chan struct{}, 4*cores)
+	// One bound for both: what is between its instant and its commit must not wait in a queue for a core. Four submissions a core.
+	signing := admission.NewGate(admission.GateConfig{Capacity: 8 * cores, MaxWaiting: maxQueued, Patience: queuePatience})
 	p.access = &access.Point{
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Hostname: c.Provider.Hostname,
 		Limits: pec.Limits{Recipients: c.Limits.Recipients, Product: c.Limits.Product}, Reserve: c.Limits.Reserve, Signing: signing, Log: p.log,
+		Budget: admission.NewBudget(admission.BudgetConfig{PerHour: *c.Limits.Signatures, Log: p.log}),
 	}
 	p.incoming = &incoming.Point{
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
@@ -163,9 +171,12 @@ func (p *Provider) wirePoints(m *material) {
 
 func (p *Provider) wireServers(m *material) error {
 	c := p.config
+	// One of each for all ports: a failure at one counts at the others, and they share the cores.
+	logins, handshakes := admission.NewLogins(admission.LoginsConfig{Log: p.log}), admission.NewHandshakes()
 	base := smtpd.Config{
 		Hostname: c.Provider.Hostname, TLS: &tls.Config{Certificates: []tls.Certificate{m.server}, MinVersion: tls.VersionTLS12},
 		MaxSize: c.Limits.Message, MaxRecipients: c.Limits.Recipients, Log: p.log,
+		Logins: logins, Handshakes: handshakes,
 	}
 	mx := base
 	// What another provider accepted must fit, with all that an envelope adds (design.md 5).
@@ -188,6 +199,7 @@ func (p *Provider) wireServers(m *material) error {
 	}
 	imap, err := imapd.New(imapd.Config{
 		Store: p.Store, TLS: &tls.Config{Certificates: []tls.Certificate{m.server}, MinVersion: tls.VersionTLS12}, MaxAppend: c.Limits.Message, Log: p.log,
+		Logins: logins, Handshakes: handshakes,
 	})
 	if err != nil {
 		return fmt.Errorf("imaps: %w", err)

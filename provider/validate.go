@@ -169,6 +169,10 @@ func (c *Config) validateLimits() []error {
 			faults = append(faults, c.fault("limits."+n.name, "%d is too low: it must be %d at least", n.value, n.least))
 		}
 	}
+	// A message to as many recipients as are allowed must pass.
+	if n, least := *l.Signatures, l.Recipients+2; n != 0 && n < least {
+		faults = append(faults, c.fault("limits.signatures_per_hour", "%d is too low: it must be %d at least, two more than recipients, or 0 for no limit", n, least))
+	}
 	return faults
 }
 

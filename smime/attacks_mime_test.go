@@ -36,10 +36,10 @@ func TestAttackMIMEWrapping(t *testing.T) {
 		{"mixed instead of signed", replace("multipart/signed", "multipart/mixed"), ErrNotSigned},
 		{"two Content-Types", "Content-Type: text/html\r\n" + good, ErrMalformed},
 		{"two Content-Types, the other way", replace("\r\n\r\n", "\r\ncontent-type : text/html\r\n\r\n"), ErrMalformed},
-		{"two boundaries", replace("; boundary=", "; boundary=x; boundary="), ErrMalformed},
-		{"a line that begins with the boundary", replace(testChild, testChild+delimiter+"x\r\n"), ErrMalformed},
+		{"two boundaries", replace("; boundary=", "; boundary=x; boundary="), ErrMalformed},                     // attacks.md 20
+		{"a line that begins with the boundary", replace(testChild, testChild+delimiter+"x\r\n"), ErrMalformed}, // attacks.md 20
 		{"text after a boundary", replace(delimiter+"\r\n", delimiter+" x\r\n"), ErrMalformed},
-		{"no last boundary", strings.TrimSuffix(good, delimiter+"--\r\n"), ErrMalformed},
+		{"no last boundary", strings.TrimSuffix(good, delimiter+"--\r\n"), ErrMalformed}, // attacks.md 20
 		{"last boundary cut off", strings.TrimSuffix(good, "-\r\n"), ErrMalformed},
 		{"last boundary without end of line", strings.TrimSuffix(good, "\r\n"), nil},
 		{"no signature part", good[:strings.LastIndex(good[:strings.LastIndex(good, delimiter)], delimiter)] + delimiter + "--\r\n", ErrNotSigned},

@@ -1,14 +1,18 @@
 package smtpd
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/emersion/go-sasl"
+
+	"github.com/ceralacca/ceralacca/admission"
 )
 
 // What ends an AUTH exchange before there is a password to check.
@@ -57,17 +61,35 @@ func (s *session) notAsked(err error) {
 
 // logIn checks credentials. Every failure is answered alike and no sooner than Timeouts.Failure (attacks.md 9).
 func (s *session) logIn(login credentials) {
-	start := time.Now()
-	account, err := s.authenticate(login)
 	log := s.log.With("user", login.user, "hello", s.peer.Hello)
-	if err == nil {
-		log.Info("smtpd: log-in", "account", account)
-		s.account = account
-		s.ok(235, "2.7.0 authenticated")
+	account, asked, err := s.authenticate(login)
+	switch {
+	case err == nil:
+		s.welcome(log, account)
+		return
+	case errors.Is(err, admission.ErrBusy): // operators hear of it from Logins, at a bounded rate
+		s.wire.reply(454, "4.7.0 too many log-ins are being tried, try again later")
+	default:
+		log.Warn("smtpd: log-in failed", "err", err)
+		wait(s.stop, s.config.Timeouts.Failure-time.Since(asked))
+		s.refuseLogin(err)
+	}
+	if s.authFailures++; s.authFailures >= maxAuthFailures && !s.closing {
+		s.close("4.7.0 too many failed log-ins")
+	}
+}
+
+func (s *session) welcome(log *slog.Logger, account string) {
+	if !s.guest.Welcome(account) {
+		s.refuse("AUTH", &Error{Code: 421, Enhanced: "4.7.0", Text: "too many connections of this account"})
 		return
 	}
-	log.Warn("smtpd: log-in failed", "err", err)
-	wait(s.stop, s.config.Timeouts.Failure-time.Since(start))
+	log.Info("smtpd: log-in", "account", account)
+	s.account = account
+	s.ok(235, "2.7.0 authenticated")
+}
+
+func (s *session) refuseLogin(err error) {
 	var chosen *Error
 	switch {
 	case isWrongCredentials(err):
@@ -77,18 +99,32 @@ func (s *session) logIn(login credentials) {
 	default:
 		s.refuse("AUTH", &Error{454, "4.7.0", "temporary authentication failure", err})
 	}
-	if s.authFailures++; s.authFailures >= maxAuthFailures && !s.closing {
-		s.close("4.7.0 too many failed log-ins")
-	}
 }
 
-func (s *session) authenticate(login credentials) (string, error) {
+// authenticate asks for the account when it is this attempt's turn, and says when it asked. A stop ends the wait.
+func (s *session) authenticate(login credentials) (account string, asked time.Time, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, s.config.Timeouts.Auth)
+	defer cancel()
+	defer context.AfterFunc(s.stop, cancel)()
+	network, user := admission.NetworkOf(s.peer.Addr.String()), s.config.Account(login.user)
+	asked = time.Now()
+	var wrong error
+	_, err = s.config.Logins.Attempt(ctx, network, user, func(ctx context.Context) (bool, error) {
+		asked = time.Now()
+		var err error
+		if account, err = s.judge(ctx, login); isWrongCredentials(err) {
+			wrong, err = err, nil
+		}
+		return wrong == nil, err
+	})
+	return account, asked, cmp.Or(err, wrong)
+}
+
+func (s *session) judge(ctx context.Context, login credentials) (account string, err error) {
 	if login.identity != "" && login.identity != login.user {
 		return "", fmt.Errorf("acting for another: %w", ErrCredentials)
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, s.config.Timeouts.Auth)
-	defer cancel()
-	account, err := s.config.Authenticate(ctx, s.peer, login.user, login.password)
+	account, err = s.config.Authenticate(ctx, s.peer, login.user, login.password)
 	if err == nil && account == "" {
 		err = errors.New("function Authenticate named no account")
 	}

@@ -9,6 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"time"
+
+	"github.com/ceralacca/ceralacca/admission"
 )
 
 // Config says what a Server is and gives it its functions. A function may be called from many goroutines at once; its context
@@ -31,11 +33,20 @@ type Config struct {
 	MaxRecipients int
 	// EightBit announces 8BITMIME (RFC 6152). Without it BODY is refused, while 8-bit octets in a message are borne.
 	EightBit bool
-	// MaxConnections bounds the connections open at once. 0 means 1000.
+	// MaxConnections bounds the connections open at once. 0 means 1000. Beyond it those on which nobody has logged in give way
+	// (admission.Hosts).
 	MaxConnections int
 	// MaxPerHost bounds the connections from one IPv4 address or one IPv6 /64 network. 0 means 100.
 	MaxPerHost int
+	// MaxPerAccount bounds the connections on which one account has logged in. 0 means 50.
+	MaxPerAccount int
+	// Logins slows the guessing of passwords; servers that share it share what they know. nil means one of its own.
+	Logins *admission.Logins
+	// Handshakes is where the signatures of TLS handshakes wait (admission.GuardTLS). nil means a gate of its own.
+	Handshakes *admission.Gate
 
+	// Account gives the one spelling under which Logins counts the attempts at a user's account. nil means the user as it is.
+	Account func(user string) string
 	// Authenticate checks a password and names the account. ErrCredentials means that user or password is wrong, whichever; an
 	// error that is neither it nor an Error is answered 454 4.7.0.
 	Authenticate func(ctx context.Context, peer Peer, user, password string) (account string, err error)
@@ -80,9 +91,10 @@ type Timeouts struct {
 	Data      time.Duration // silence inside DATA (3 min)
 	Message   time.Duration // all waiting inside one DATA (1 h)
 	Drain     time.Duration // all waiting for the rest of a message already refused (5 min)
-	Handshake time.Duration // a TLS handshake (30 s)
-	Auth      time.Duration // one SASL response, and the call of Authenticate (1 min)
-	Failure   time.Duration // a failed log-in is answered no sooner than this after it was asked (1 s), so that time tells nothing (attacks.md 9)
+	Handshake time.Duration // a TLS handshake (10 s)
+	Login     time.Duration // all before a log-in that succeeds, where one is asked for (1 min; attacks.md 39)
+	Auth      time.Duration // one SASL response, and the call of Authenticate with the wait before it (1 min)
+	Failure   time.Duration // a failed log-in is answered no sooner than this after the call (1 s), so that time tells nothing (attacks.md 9)
 	Write     time.Duration // one write of replies (1 min)
 	Grace     time.Duration // what a running transaction gets when Serve is told to stop (10 s)
 }
@@ -91,6 +103,7 @@ const (
 	defaultRecipients  = 500
 	defaultConnections = 1000
 	defaultPerHost     = 100
+	defaultPerAccount  = 50
 )
 
 func (t Timeouts) withDefaults() Timeouts {
@@ -102,7 +115,8 @@ func (t Timeouts) withDefaults() Timeouts {
 		{&t.Data, 3 * time.Minute},
 		{&t.Message, time.Hour},
 		{&t.Drain, 5 * time.Minute},
-		{&t.Handshake, 30 * time.Second},
+		{&t.Handshake, 10 * time.Second},
+		{&t.Login, time.Minute},
 		{&t.Auth, time.Minute},
 		{&t.Failure, time.Second},
 		{&t.Write, time.Minute},
@@ -124,13 +138,25 @@ func (c Config) withDefaults() Config {
 	orDefault(&c.MaxRecipients, defaultRecipients)
 	orDefault(&c.MaxConnections, defaultConnections)
 	orDefault(&c.MaxPerHost, defaultPerHost)
+	orDefault(&c.MaxPerAccount, defaultPerAccount)
 	c.Timeouts = c.Timeouts.withDefaults()
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.TLS != nil && len(c.TLS.NextProtos) == 0 {
-		c.TLS = c.TLS.Clone()
-		c.TLS.NextProtos = []string{"smtp"}
+	if c.Logins == nil {
+		c.Logins = admission.NewLogins(admission.LoginsConfig{Log: c.Log})
+	}
+	if c.Handshakes == nil {
+		c.Handshakes = admission.NewHandshakes()
+	}
+	if c.Account == nil {
+		c.Account = func(user string) string { return user }
+	}
+	if c.TLS != nil {
+		c.TLS = admission.GuardTLS(c.TLS, c.Handshakes)
+		if len(c.TLS.NextProtos) == 0 {
+			c.TLS.NextProtos = []string{"smtp"}
+		}
 	}
 	return c
 }
@@ -141,7 +167,7 @@ func (c Config) check() error {
 		return fmt.Errorf("host name %q is not one", c.Hostname)
 	case c.MaxSize <= 0:
 		return errors.New("a positive MaxSize is needed")
-	case c.MaxRecipients < 0 || c.MaxConnections < 0 || c.MaxPerHost < 0:
+	case c.MaxRecipients < 0 || c.MaxConnections < 0 || c.MaxPerHost < 0 || c.MaxPerAccount < 0:
 		return errors.New("a limit is negative")
 	case c.TLS == nil && (c.Implicit || c.Submission):
 		return errors.New("submission and implicit TLS need a TLS configuration")

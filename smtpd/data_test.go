@@ -105,7 +105,7 @@ func TestDataTable(t *testing.T) {
 		{"\ra\r\n.\r\n", "", ErrBare},
 		{"a\r\r\n.\r\n", "", ErrBare},
 		{"123456789\rb\r\n.\r\n", "", ErrBare}, // the line end outranks the size
-		{"a\r\n.\rb\r\n.\r\n", "", ErrBare},    // libraries.md 2.1: go-smtp swallows this CR
+		{"a\r\n.\rb\r\n.\r\n", "", ErrBare},    // attacks.md 7: go-smtp swallows this CR
 		{"a\r\n.\r", "", io.ErrUnexpectedEOF},
 		{"a\r\n.", "", io.ErrUnexpectedEOF},
 		{"a\r\n", "", io.ErrUnexpectedEOF},

@@ -12,7 +12,9 @@
 //   - Nothing that arrived in clear is believed after STARTTLS: octets sent behind the command close the connection, and the session begins anew. A failed
 //     handshake closes. A submission server offers AUTH, and takes MAIL, only inside TLS.
 //   - A peer can hold a connection only while it makes progress (Timeouts, MinimumRate), and only so many connections at once.
-//     What a connection keeps in memory is its two buffers, one command line and its list of recipients.
+//     Where a log-in is asked for, a connection without one lives a minute. A full server lets others in at the cost of those who
+//     have most and have not logged in; TLS handshakes and log-ins are made in turns by network, and guesses are slowed
+//     (package admission; attacks.md 9, 39). What a connection keeps in memory is its two buffers, one command line and its list of recipients.
 //   - Serve returns only after every goroutine that it started has ended.
 //
 // What happens on failure: an error of a function in Config becomes the reply that it names (Error), and otherwise 451 4.3.0

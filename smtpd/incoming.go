@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/incoming"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
@@ -58,6 +59,8 @@ func incomingReply(err error) error {
 		return &Error{Code: 451, Enhanced: "4.4.3", Text: "no providers' directory for this domain yet, try again later", Err: err}
 	case errors.Is(err, incoming.ErrNoMailbox):
 		return &Error{Code: 550, Enhanced: "5.1.1", Text: "casella inesistente / no such mailbox", Err: err}
+	case errors.Is(err, admission.ErrBusy):
+		return &Error{Code: 451, Enhanced: "4.3.2", Text: "too busy, try again later", Err: err}
 	case errors.Is(err, store.ErrUnknown):
 		return errors.Join(ErrHangUp, err)
 	case errors.Is(err, store.ErrSpool):

@@ -27,6 +27,8 @@ func (s *session) data(arg string) {
 func (s *session) message() {
 	tx := s.tx
 	s.tx = nil
+	s.guest.Busy()
+	defer s.guest.Idle()
 	s.wire.expectData(messagePace(s.config.Timeouts))
 	body := newDataReader(s.wire.in, s.config.MaxSize)
 	text, err := s.config.Receive(s.ctx, tx, body)

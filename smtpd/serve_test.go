@@ -184,19 +184,6 @@ func TestConnectionsAreBounded(t *testing.T) {
 	}
 }
 
-func TestHostOf(t *testing.T) {
-	for addr, want := range map[string]string{
-		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1", "2001:db8:1:2:3::4": "2001:db8:1:2::/64",
-	} {
-		if got := hostOf(&net.TCPAddr{IP: net.ParseIP(addr), Port: 1}); got != want {
-			t.Errorf("%s: %s", addr, got)
-		}
-	}
-	if got := hostOf(&net.UnixAddr{Name: "/x"}); got != "/x" {
-		t.Error(got)
-	}
-}
-
 // attacks.md 8: a client that speaks another protocol inside TLS is not served (ALPACA).
 func TestALPN(t *testing.T) {
 	c := testConfig(new(record))
@@ -240,7 +227,7 @@ func TestRefusalsAreBounded(t *testing.T) {
 	}
 }
 
-// libraries.md 2.1: after a failed handshake go-smtp answers 550 in clear and goes on in clear.
+// attacks.md 8: after a failed handshake go-smtp answers 550 in clear and goes on in clear.
 func TestFailedHandshakeNeverGoesOnInClear(t *testing.T) {
 	r := new(record)
 	d := dial(t, listen(t, testConfig(r)))

@@ -5,18 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
-	"sync"
 	"time"
+
+	"github.com/ceralacca/ceralacca/admission"
 )
 
 // Server serves SMTP on any number of listeners, which share its limits.
 type Server struct {
 	config Config
-
-	mu      sync.Mutex // guards the counts of open connections
-	total   int
-	perHost map[string]int
+	hosts  *admission.Hosts
 }
 
 // New checks the configuration.
@@ -24,7 +21,10 @@ func New(config Config) (*Server, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("smtpd: %w", err)
 	}
-	return &Server{config: config.withDefaults(), perHost: make(map[string]int)}, nil
+	config = config.withDefaults()
+	return &Server{config: config, hosts: admission.NewHosts(admission.HostsConfig{
+		Connections: config.MaxConnections, PerNetwork: config.MaxPerHost, PerAccount: config.MaxPerAccount, Log: config.Log,
+	})}, nil
 }
 
 // Serve accepts connections until ctx ends, then closes l and stops: sessions that wait for a command get 421 at once, a
@@ -38,9 +38,11 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 	defer cut()
 
 	open := newSessions()
-	err := s.accept(ctx, l, func(conn net.Conn, release func()) {
-		open.run(newSession(s, conn), func(session *session) {
-			defer release()
+	err := s.accept(ctx, l, func(conn net.Conn, guest *admission.Guest) {
+		arrived := newSession(s, conn)
+		arrived.guest = guest
+		open.run(arrived, func(session *session) {
+			defer guest.Leave()
 			session.serve(ctx, work)
 		})
 	})
@@ -52,7 +54,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 }
 
 // accept hands on every connection within the limits, until the listener is closed. Other errors (no file descriptors left) pass: it waits and tries again.
-func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn, func())) error {
+func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn, *admission.Guest)) error {
 	const shortest, longest = 5 * time.Millisecond, time.Second
 	pause := shortest
 	for {
@@ -60,8 +62,8 @@ func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn
 		switch {
 		case err == nil:
 			pause = shortest
-			if release, ok := s.admit(conn.RemoteAddr()); ok {
-				start(conn, release)
+			if guest, ok := s.hosts.Enter(conn.RemoteAddr().String(), func() { conn.Close() }); ok {
+				start(conn, guest)
 			} else {
 				s.turnAway(conn)
 			}
@@ -75,47 +77,13 @@ func (s *Server) accept(ctx context.Context, l net.Listener, start func(net.Conn
 	}
 }
 
-// admit counts a connection, unless there are too many (attacks.md 39).
-func (s *Server) admit(addr net.Addr) (release func(), ok bool) {
-	key := hostOf(addr)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.total >= s.config.MaxConnections || s.perHost[key] >= s.config.MaxPerHost {
-		return nil, false
-	}
-	s.total++
-	s.perHost[key]++
-	return func() {
-		s.mu.Lock()
-		defer s.mu.Unlock()
-		s.total--
-		if s.perHost[key]--; s.perHost[key] == 0 {
-			delete(s.perHost, key)
-		}
-	}, true
-}
-
 // turnAway answers 421 where the peer can read it. The listener's loop does not wait for who does not read.
 func (s *Server) turnAway(conn net.Conn) {
-	s.config.Log.Warn("smtpd: too many connections", "peer", conn.RemoteAddr())
 	if !s.config.Implicit {
 		_ = conn.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 		_, _ = conn.Write(replyLine(421, ' ', "4.7.0 too many connections, try again later"))
 	}
 	conn.Close()
-}
-
-// hostOf is what MaxPerHost counts: an IPv4 address, an IPv6 /64 network, or whatever else an address is.
-func hostOf(addr net.Addr) string {
-	peer, err := netip.ParseAddrPort(addr.String())
-	if err != nil {
-		return addr.String()
-	}
-	ip := peer.Addr().Unmap().WithZone("")
-	if ip.Is4() {
-		return ip.String()
-	}
-	return netip.PrefixFrom(ip, 64).Masked().String()
 }
 
 // wait passes d, or less if ctx ends.

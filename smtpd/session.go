@@ -9,6 +9,8 @@ import (
 	"os"
 	"runtime/debug"
 	"time"
+
+	"github.com/ceralacca/ceralacca/admission"
 )
 
 // What a connection may do wrong before it is closed. Refused recipients are no protocol errors, but a harvest of addresses ends too.
@@ -24,6 +26,8 @@ type session struct {
 	log    *slog.Logger
 	raw    net.Conn // below TLS
 	wire   *wire
+	guest  *admission.Guest
+	began  time.Time
 	stop   context.Context // ends when the server stops
 	ctx    context.Context // what Config's functions get
 
@@ -42,6 +46,8 @@ func newSession(s *Server, conn net.Conn) *session {
 		log:    s.config.Log.With("peer", conn.RemoteAddr()),
 		raw:    conn,
 		wire:   newWire(conn, s.config.Timeouts.Write),
+		guest:  new(admission.Guest),
+		began:  time.Now(),
 		peer:   Peer{Addr: conn.RemoteAddr()},
 	}
 }
@@ -82,8 +88,11 @@ func (s *session) converse() {
 	s.wire.conn.Close() // says farewell in TLS; serve closes the connection below
 }
 
-// readLine gives the next line without its CRLF.
+// readLine gives the next line without its CRLF. Who has to log in and has not gets no more than Timeouts.Login in all.
 func (s *session) readLine(patience time.Duration) (string, error) {
+	if s.config.Submission && s.account == "" {
+		patience = min(patience, s.config.Timeouts.Login-time.Since(s.began))
+	}
 	s.wire.expectCommand(patience)
 	if s.wire.interrupted() {
 		return "", errStopping
@@ -129,7 +138,7 @@ func (s *session) desync(text string) {
 func (s *session) refuse(during string, err error) {
 	e, meant := refusalOf(err)
 	level := slog.LevelInfo
-	if !meant {
+	if !meant || e.Enhanced == "4.3.1" { // no room, or a disk that fails: nobody can send
 		level = slog.LevelError
 	}
 	s.log.Log(s.ctx, level, "smtpd: refused", "during", during, "code", e.Code, "account", s.account, "err", err)
@@ -150,7 +159,9 @@ func (s *session) close(reason string) {
 func (s *session) handshake() bool {
 	_ = s.raw.SetDeadline(time.Now().Add(s.config.Timeouts.Handshake)) // if it fails, so does the handshake
 	conn := tls.Server(s.raw, s.config.TLS)
-	if err := conn.HandshakeContext(s.stop); err != nil {
+	ctx, cancel := context.WithTimeout(s.stop, s.config.Timeouts.Handshake) // ends the wait for its turn to sign
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
 		s.log.Info("smtpd: TLS handshake", "err", err)
 		return false
 	}

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// markers are ends of a message as others understand them (libraries.md 2.1). None is ours.
+// markers are ends of a message as others understand them (attacks.md 7). None is ours.
 var markers = []string{
 	"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\r\r\n.\r\n", "\r\n\x00.\r\n", "\r\n.\rX",
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/ceralacca/ceralacca/access"
+	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -16,6 +17,7 @@ import (
 // Submission gives c the functions of the access point: holders log in and send as themselves alone (RFC 6109 3.1, 5.2).
 func Submission(c Config, point *access.Point) Config {
 	c.Submission, c.EightBit = true, false
+	c.Account = func(user string) string { return pec.Address(user).Key() }
 	c.Authenticate = func(ctx context.Context, _ Peer, user, password string) (string, error) {
 		m, err := point.Store.Authenticate(ctx, user, password)
 		if errors.Is(err, store.ErrLogin) || err == nil && m.Service {
@@ -83,6 +85,10 @@ func submissionReply(err error) error {
 		return errors.Join(ErrHangUp, err)
 	case errors.Is(err, store.ErrSpool):
 		return &Error{Code: 452, Enhanced: "4.3.1", Text: "spazio insufficiente, riprovare / not enough space, try again later", Err: err}
+	case errors.Is(err, access.ErrBudget):
+		return &Error{Code: 452, Enhanced: "4.7.0", Text: "troppi messaggi in un'ora da questa casella, riprovare / this mailbox has sent too much within an hour, try again later", Err: err}
+	case errors.Is(err, admission.ErrBusy):
+		return &Error{Code: 451, Enhanced: "4.3.2", Text: "troppi messaggi in attesa, riprovare / too busy, try again later", Err: err}
 	case errors.Is(err, access.ErrNoDirectory):
 		return &Error{Code: 451, Enhanced: "4.4.3", Text: "indice dei gestori non disponibile, riprovare / no providers' directory for this domain yet, try again later", Err: err}
 	}

@@ -97,7 +97,7 @@ type Acceptance struct {
 	Envelope  Envelope
 	Transport NewMessage
 	Receipt   NewMessage // the acceptance, for the sender's own mailbox
-	Signing   pec.Address
+	Inbox     InboxEntry // the sender's, where the acceptance comes to lie by the same commit
 	Certified []pec.Address
 	Relays    []NewRelay
 }
@@ -109,7 +109,6 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	b.must(`INSERT INTO submission (mailbox, client_id, sha256, recipients, pec_id, at) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (mailbox, client_id, sha256, recipients) DO UPDATE SET pec_id = excluded.pec_id, at = excluded.at WHERE submission.at <= $7`,
 		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], string(e.PEC), micros(a.Instant.At), micros(a.Instant.At.Add(-keepSubmissions)))
-	b.require(`SELECT 1 FROM mailbox WHERE id = $1 AND state = 'enabled'`, k.Mailbox[:])
 	b.content(a.Content)
 	if err := errors.Join(b.message(a.Transport), b.message(a.Receipt)); err != nil {
 		return fmt.Errorf("accepting %s: %w", e.PEC, err)
@@ -120,7 +119,7 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 		b.do(`INSERT INTO tracking (provider, pec_id, recipient, state, at, fact) VALUES ($1, $2, $3, 'pending', $4, $5)`,
 			e.Provider, string(e.PEC), r.Key(), micros(a.Instant.At), b.fact[:])
 	}
-	b.deliver(a.Receipt.ID, a.Signing, e.Sender, e.Provider, e.PEC)
+	b.put(a.Inbox, a.Receipt.ID, a.Receipt.Recipe.Size(), true)
 	for _, r := range a.Relays {
 		b.relay(r, e.Provider, e.PEC)
 	}

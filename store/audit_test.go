@@ -79,7 +79,7 @@ func (w *world) auditedRecords() {
 	if err != nil || !slices.Equal(ids, w.messages()) {
 		w.Errorf("messages: %v, %v", ids, err)
 	}
-	if n, err := w.EntryCount(w.ctx()); n != 1 || err != nil {
+	if n, err := w.EntryCount(w.ctx()); n != 2 || err != nil {
 		w.Errorf("%d entries, %v", n, err)
 	}
 	w.must(w.VerifyContents(w.ctx(), func(id ID, err error) { w.Errorf("content %s: %v", id, err) }))

@@ -28,7 +28,7 @@ func concurrentFolder(w *world) {
 	writers.Go(func() {
 		for _, t := range tasks {
 			at := w.instant()
-			w.tolerate(w.Deposit(w.ctx(), Deposit{Instant: at, Record: record(at, pec.EventDeposited, t.PEC, mario), Task: t, Mailbox: w.mario.ID, Folder: inbox, Size: 4}))
+			w.tolerate(w.Deposit(w.ctx(), Deposit{Instant: at, Record: record(at, pec.EventDeposited, t.PEC, mario), Task: t, Inbox: InboxEntry{Mailbox: w.mario.ID, Folder: inbox}, Size: 4}))
 		}
 	})
 	var stop atomic.Bool

@@ -40,13 +40,13 @@ func vanishedMailboxes(w *world) {
 	nobody := Mailbox{ID: NewID(), Address: luigi}
 	for _, receipt := range []bool{true, false} {
 		d := w.deposit(w.instant(), t, w.luigi)
-		d.Mailbox = nobody.ID
+		d.Inbox.Mailbox = nobody.ID
 		if !receipt {
 			d.Receipt = nil
 		}
 		w.refused(ErrConflict, func() error { return w.Deposit(w.ctx(), d) })
 		d = w.deposit(w.instant(), t, w.luigi)
-		d.Folder = NewID()
+		d.Inbox.Folder = NewID()
 		w.refused(ErrConflict, func() error { return w.Deposit(w.ctx(), d) })
 	}
 }

@@ -63,6 +63,9 @@ func (sp *Spool) spill() error {
 		_, err = f.Write(sp.mem)
 		sp.mem = nil
 	}
+	if errors.As(err, new(unsyncedError)) {
+		return sp.store.fail(err)
+	}
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrSpool, err)
 	}
@@ -83,6 +86,9 @@ func (s *Store) create(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
 }
 
+// unsyncedError is a name that may not be durable: a second sync may say what is not true, so the process has to end.
+type unsyncedError struct{ error }
+
 func (d *contentDirs) make(dir string) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -93,7 +99,7 @@ func (d *contentDirs) make(dir string) error {
 		return err
 	}
 	if err := syncDir(filepath.Dir(dir)); err != nil {
-		return err
+		return unsyncedError{err}
 	}
 	if d.made == nil {
 		d.made = map[string]bool{}
@@ -123,7 +129,7 @@ func (sp *Spool) Seal() (*Content, error) {
 	}
 	if err := errors.Join(syncData(sp.file), syncDirFile(dir), dir.Close()); err != nil {
 		// After a failed fsync the kernel may have dropped the octets and will not say so again (design.md 4).
-		return nil, sp.store.fail(fmt.Errorf("syncing a message: %w", err))
+		return nil, sp.store.fail(fmt.Errorf("syncing %s: %w", sp.file.Name(), err))
 	}
 	c.file, sp.file = sp.file, nil
 	return c, nil

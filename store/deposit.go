@@ -7,16 +7,37 @@ import (
 	"github.com/ceralacca/ceralacca/pec"
 )
 
+// InboxEntry is where a message comes to lie.
+type InboxEntry struct {
+	Mailbox ID
+	Folder  ID
+	Lead    []byte // Return-Path, Delivered-To and Received of this entry alone (design.md 5)
+}
+
+// InboxEntry prepares an entry for the recipient of a message with the given reverse path and trace. ErrNotFound: there is no
+// such mailbox.
+func (s *Store) InboxEntry(ctx context.Context, sender, to pec.Address, trace string) (InboxEntry, error) {
+	box, err := s.Mailbox(ctx, to)
+	if err != nil {
+		return InboxEntry{}, err
+	}
+	return s.InboxEntryOf(ctx, box, sender, to, trace)
+}
+
+// InboxEntryOf is the same for a mailbox that is known.
+func (s *Store) InboxEntryOf(ctx context.Context, box Mailbox, sender, to pec.Address, trace string) (InboxEntry, error) {
+	folder, err := s.InboxID(ctx, box.ID)
+	return InboxEntry{box.ID, folder, fmt.Appendf(nil, "Return-Path: <%s>\r\nDelivered-To: %s\r\n%s", sender, to, trace)}, err
+}
+
 // Deposit is the fact that a message lies in a mailbox. For a transport envelope the delivery receipt and the task that
 // sends it are committed with it: the receipt exists if and only if the message can be read.
 type Deposit struct {
 	Instant Instant
 	Record  pec.Record
 	Task    Task
-	Mailbox ID
-	Folder  ID
-	Lead    []byte // Return-Path, Delivered-To and Received of this entry
-	Size    int64  // of the message without the lead
+	Inbox   InboxEntry
+	Size    int64 // of the message without the lead
 
 	Receipt *NewMessage
 	Relay   NewRelay
@@ -28,9 +49,7 @@ func (s *Store) Deposit(ctx context.Context, d Deposit) error {
 	t := d.Task
 	b.finish(t)
 	// A closed mailbox takes no mail; what is owed to its holder, receipts and reports, it does.
-	b.must(`UPDATE mailbox SET used = used + $1, fact = $2 WHERE id = $3 AND (state = 'enabled' OR $4 = 0)`,
-		d.Size+int64(len(d.Lead)), b.fact[:], d.Mailbox[:], boolInt(d.Receipt != nil))
-	b.entry(d.Folder, t.Message, d.Lead, "", d.Size)
+	b.put(d.Inbox, t.Message, d.Size, d.Receipt != nil)
 	if d.Receipt != nil {
 		recipient := pec.Address(t.Target)
 		b.do(`INSERT INTO deposit (provider, pec_id, recipient, at, fact) VALUES ($1, $2, $3, $4, $5)`,
@@ -42,6 +61,13 @@ func (s *Store) Deposit(ctx context.Context, d Deposit) error {
 		b.relay(d.Relay, t.Provider, t.PEC)
 	}
 	return s.commit(ctx, b)
+}
+
+// put puts a message into a mailbox, which has to be there, and open if that is asked for.
+func (b *batch) put(in InboxEntry, message ID, size int64, open bool) {
+	b.must(`UPDATE mailbox SET used = used + $1, fact = $2 WHERE id = $3 AND (state = 'enabled' OR $4 = 0)`,
+		size+int64(len(in.Lead)), b.fact[:], in.Mailbox[:], boolInt(open))
+	b.entry(in.Folder, message, in.Lead, "", size)
 }
 
 // entry puts a message into a folder under the folder's next UID.

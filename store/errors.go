@@ -18,7 +18,7 @@ var (
 	// ErrNotFound: there is no such row.
 	ErrNotFound = errors.New("not found")
 	// ErrLocked: another process holds the data directory.
-	ErrLocked = errors.New("another process holds the data directory")
+	ErrLocked = errors.New("another process holds the data directory: end it first")
 	// ErrSpool: the octets of one message could not be written (disk full, for example). Answer 452; nothing else suffers.
 	ErrSpool = errors.New("the message cannot be written to disk")
 	// ErrClosed: the store is being closed, or an earlier write failed; nothing was stored.

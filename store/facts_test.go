@@ -64,7 +64,7 @@ func (w *world) newestRecord(at Instant) {
 func facts() []fact {
 	conflict := ErrConflict
 	return []fact{
-		{"accept", prepareAccept, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "submission": 1, "issued": 1, "tracking": 2, "task": 3, "relay": 2}, false, conflict},
+		{"accept", prepareAccept, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "submission": 1, "issued": 1, "tracking": 2, "task": 2, "relay": 2, "entry": 1}, false, conflict},
 		{"repeated", prepareRepeated, map[string]int{}, false, nil},
 		{"take charge from outside", prepareCharge, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "arrival": 2, "issued": 2, "task": 3, "relay": 1}, false, conflict},
 		{"take charge of a known envelope", prepareChargeKnown, map[string]int{"content": 1, "message": 1, "arrival": 1, "issued": 1, "task": 2, "relay": 1}, false, conflict},
@@ -75,10 +75,11 @@ func facts() []fact {
 		{"arrived again from ourselves", prepareArrivedAgainOwn, map[string]int{"task": -1}, false, conflict},
 		{"hear of taking in charge", prepareHear(pec.TakenInCharge), map[string]int{"content": 2, "message": 1, "reference": 1, "heard": 1, "task": 1}, false, conflict},
 		{"hear of delivery", prepareHear(pec.Delivered), map[string]int{"content": 2, "message": 1, "reference": 1, "heard": 1, "task": 1}, false, conflict},
+		{"hear of delivery, into the mailbox", prepareHearInbox, map[string]int{"content": 2, "message": 1, "reference": 1, "heard": 1, "entry": 1}, false, conflict},
 		{"hear of non-delivery", prepareHear(pec.NonDelivery), map[string]int{"content": 2, "message": 1, "reference": 1, "heard": 1, "task": 1}, false, conflict},
 		{"hear of a virus", prepareHear(pec.VirusDetected), map[string]int{"content": 2, "message": 1, "reference": 1, "heard": 1, "task": 1}, false, conflict},
 		{"hear of an overdue notice", prepareHear(pec.Overdue), map[string]int{"content": 2, "message": 1, "reference": 1, "heard": 1, "task": 1}, false, conflict},
-		{"hear of delivery from ourselves", prepareHearOwn, map[string]int{"heard": 1}, false, conflict},
+		{"hear of delivery from ourselves", prepareHearOwn, map[string]int{"heard": 1, "entry": 1, "task": -1}, false, conflict},
 		{"deposit", prepareDeposit, map[string]int{"entry": 1, "task": -1}, false, conflict},
 		{"deposit with receipt", prepareDelivery, map[string]int{"entry": 1, "content": 1, "message": 1, "deposit": 1, "issued": 1, "relay": 1}, false, conflict},
 		{"refuse what arrived", prepareRefuse, map[string]int{"content": 1, "message": 1, "issued": 1, "relay": 1}, false, conflict},
@@ -201,13 +202,21 @@ func prepareHear(kind pec.Kind) func(*world) func(Instant) error {
 	}
 }
 
+func prepareHearInbox(w *world) func(Instant) error {
+	id := w.accepted().Envelope.PEC
+	return func(at Instant) error {
+		h := w.heard(at, pec.Delivered, id, "digest")
+		h.Inbox = &InboxEntry{Mailbox: w.mario.ID, Folder: w.inbox(w.mario)}
+		return w.Hear(w.ctx(), h)
+	}
+}
+
 // delivered is an envelope from mario to luigi, both ours, that lies in luigi's mailbox; the receipt waits to be heard.
 func (w *world) delivered() (Acceptance, Task) {
 	w.Helper()
 	a := w.accepted()
 	id := a.Envelope.PEC
 	own := w.task(TaskReceive, id)
-	w.must(w.Done(w.ctx(), w.task(TaskDeliver, id))) // of the acceptance: none of this test's business
 	at := w.instant()
 	w.must(w.TakeCharge(w.ctx(), Charge{
 		Instant: at, Record: record(at, pec.EventTakenInCharge, id, luigi), Envelope: a.Envelope, Digest: []byte("digest"), Recipients: []pec.Address{luigi}, Task: &own,
@@ -223,6 +232,7 @@ func prepareHearOwn(w *world) func(Instant) error {
 		return w.Hear(w.ctx(), Heard{
 			Instant: at, Record: record(at, pec.EventHeard, a.Envelope.PEC, luigi), Issuer: alfa, Provider: alfa, PEC: a.Envelope.PEC, Kind: pec.Delivered,
 			Recipients: []pec.Address{luigi}, Digest: []byte("digest"), Sender: signer, To: mario, Known: t.Message, Task: &t,
+			Inbox: &InboxEntry{Mailbox: w.mario.ID, Folder: w.inbox(w.mario)},
 		})
 	}
 }
@@ -232,17 +242,17 @@ func (w *world) deposit(at Instant, t Task, to Mailbox) Deposit {
 	w.Helper()
 	receipt := w.receipt(pec.Delivered, t.PEC)
 	return Deposit{
-		Instant: at, Record: record(at, pec.EventDelivered, t.PEC, to.Address), Task: t, Mailbox: to.ID, Folder: w.inbox(to),
-		Lead: []byte("Delivered-To: " + string(to.Address) + "\r\n"), Size: 100, Receipt: &receipt,
+		Instant: at, Record: record(at, pec.EventDelivered, t.PEC, to.Address), Task: t,
+		Inbox: InboxEntry{Mailbox: to.ID, Folder: w.inbox(to), Lead: []byte("Delivered-To: " + string(to.Address) + "\r\n")}, Size: 100, Receipt: &receipt,
 		Relay: NewRelay{Message: receipt.ID, Target: alfa, Local: true, Sender: signer, Recipients: []pec.Address{mario}},
 	}
 }
 
 func prepareDeposit(w *world) func(Instant) error {
-	t := w.task(TaskDeliver, w.accepted().Envelope.PEC)
+	t := w.owed(mario)
 	return func(at Instant) error {
 		return w.Deposit(w.ctx(), Deposit{
-			Instant: at, Record: record(at, pec.EventDeposited, t.PEC, mario), Task: t, Mailbox: w.mario.ID, Folder: w.inbox(w.mario), Size: 100,
+			Instant: at, Record: record(at, pec.EventDeposited, t.PEC, mario), Task: t, Inbox: InboxEntry{Mailbox: w.mario.ID, Folder: w.inbox(w.mario)}, Size: 100,
 		})
 	}
 }
@@ -336,7 +346,7 @@ func prepareReport(w *world) func(Instant) error {
 }
 
 func prepareUndeliverable(w *world) func(Instant) error {
-	t := w.task(TaskDeliver, w.accepted().Envelope.PEC)
+	t := w.owed(mario)
 	return func(at Instant) error {
 		return w.Undeliverable(w.ctx(), at, record(at, pec.EventHeld, t.PEC), t, "no mailbox")
 	}

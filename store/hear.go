@@ -26,21 +26,29 @@ type Heard struct {
 	Message *NewMessage // from another provider
 	Known   ID          // from ourselves: the stored message
 	Task    *Task       // from ourselves
+
+	Inbox *InboxEntry // of To, where it comes to lie by the same commit; nil: there is none, delivery sees to it
 }
 
 // Hear commits a receipt: tracking, the relay that it makes needless, and its delivery. ErrConflict: it contradicts what
 // is known, or was heard meanwhile; compare again.
 func (s *Store) Hear(ctx context.Context, h Heard) error {
 	b := newBatch(h.Instant, h.Record)
-	message := h.Known
-	if h.Message != nil {
+	message, size := h.Known, int64(0)
+	if h.Message == nil {
+		known, err := s.Message(ctx, h.Known)
+		if err != nil {
+			return fmt.Errorf("hearing of %s: %w", h.PEC, err)
+		}
+		size = known.Size
+	} else {
 		if h.Content != nil {
 			b.content(h.Content)
 		}
 		if err := b.message(*h.Message); err != nil {
 			return fmt.Errorf("hearing of %s: %w", h.PEC, err)
 		}
-		message = h.Message.ID
+		message, size = h.Message.ID, h.Message.Recipe.Size()
 	}
 	for _, r := range h.Recipients {
 		b.do(`INSERT INTO heard (issuer, provider, pec_id, recipient, kind, message, digest, fact) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`,
@@ -54,7 +62,11 @@ func (s *Store) Hear(ctx context.Context, h Heard) error {
 	case pec.NonDelivery:
 		b.outcome(h.Provider, h.PEC, h.Recipients, StateFailed)
 	}
-	b.deliver(message, h.Sender, h.To, h.Provider, h.PEC)
+	if h.Inbox != nil {
+		b.put(*h.Inbox, message, size, false)
+	} else {
+		b.deliver(message, h.Sender, h.To, h.Provider, h.PEC)
+	}
 	if h.Task != nil {
 		b.received(*h.Task)
 	}

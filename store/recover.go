@@ -67,7 +67,7 @@ func (s *Store) recoverSegments(ctx context.Context, t tail) error {
 func (s *Store) checkSegments(ctx context.Context, nos []int64, t tail) error {
 	for no := int64(1); no <= t.end.segment; no++ {
 		if !slices.Contains(nos, no) {
-			return s.refuseDamage(ctx, position{no, 0}, fmt.Sprintf("%s is missing", segmentName(no)))
+			return s.refuseDamage(ctx, position{no, 0}, fmt.Sprintf("%s is missing", filepath.Join(s.segments.dir, segmentName(no))))
 		}
 	}
 	for _, no := range nos {
@@ -199,6 +199,9 @@ func (s *Store) recoverFiles(ctx context.Context) error {
 	}
 	for _, d := range dirs {
 		dir := filepath.Join(root, d.Name())
+		if !d.IsDir() {
+			return fmt.Errorf("%s does not belong into the contents' directory: move it away", dir)
+		}
 		files, err := os.ReadDir(dir)
 		if err != nil {
 			return fmt.Errorf("reading the content files: %w", err)
@@ -286,5 +289,8 @@ func copyDurably(path string, r io.Reader) error {
 		return err
 	}
 	_, err = io.Copy(f, r)
-	return errors.Join(err, f.Sync(), f.Close(), syncDir(filepath.Dir(path)))
+	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
+		return errors.Join(err, os.Remove(path)) // else each start would leave one more
+	}
+	return syncDir(filepath.Dir(path))
 }

@@ -156,14 +156,14 @@ func (s *segments) file(no int64) (*os.File, error) {
 func (s *segments) checkHeader(f *os.File, no int64) error {
 	h := make([]byte, segmentHeader)
 	if _, err := f.ReadAt(h, 0); err != nil {
-		return fmt.Errorf("%s: the segment's header cannot be read: %w", f.Name(), err)
+		return fmt.Errorf("%s: the segment's header cannot be read: %w. Restore it from a copy", f.Name(), err)
 	}
 	rest := h[len(segmentMagic):]
 	if string(h[:len(segmentMagic)]) != segmentMagic || binary.BigEndian.Uint64(rest[16:]) != uint64(no) {
-		return fmt.Errorf("%s is not segment %d of this program's format", f.Name(), no)
+		return fmt.Errorf("%s is not segment %d of this program's format: restore it from a copy", f.Name(), no)
 	}
 	if ID(rest[:16]) != s.store {
-		return fmt.Errorf("%s %w (%x, this one is %s)", f.Name(), errForeign, rest[:16], s.store)
+		return fmt.Errorf("%s %w (%x, the database is of %s): restore the segments and the database that belong together", f.Name(), errForeign, rest[:16], s.store)
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type sqliteEngine struct {
 	group   int64
 	number  int64    // of the last fact
 	checked position // recovery begins here
+	logged  int      // batches since the last checkpoint of the log
 
 	closing sync.Once
 	gate    sync.RWMutex // held for reading while a request is handed over
@@ -56,12 +57,12 @@ func openSQLite(ctx context.Context, s *Store, path string) (*sqliteEngine, erro
 	e := &sqliteEngine{store: s, requests: make(chan *request), stmts: map[string]*sql.Stmt{}, done: make(chan struct{})}
 	var err error
 	// synchronous FULL: a commit returns after the log is on the disk.
-	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)", "temp_store(2)", "wal_autocheckpoint(4000)")); err != nil {
+	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)", "temp_store(2)", "wal_autocheckpoint(0)")); err != nil {
 		return nil, err
 	}
 	e.writers.SetMaxOpenConns(1)
 	if e.conn, err = e.writers.Conn(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("opening %s: %w", path, err), e.writers.Close())
+		return nil, errors.Join(unopened(path, err), e.writers.Close())
 	}
 	if err := migrate(ctx, e.conn); err != nil {
 		return nil, errors.Join(fmt.Errorf("%s: %w", path, err), e.conn.Close(), e.writers.Close())
@@ -70,6 +71,14 @@ func openSQLite(ctx context.Context, s *Store, path string) (*sqliteEngine, erro
 		return nil, errors.Join(err, e.conn.Close(), e.writers.Close())
 	}
 	return e, nil
+}
+
+// unopened tells what to do about a database that SQLite does not understand.
+func unopened(path string, err error) error {
+	if se := (*sqlite.Error)(nil); errors.As(err, &se) && (se.Code() == sqlite3.SQLITE_NOTADB || se.Code()&0xff == sqlite3.SQLITE_CORRUPT) {
+		return fmt.Errorf("%s is damaged: restore it from a copy: %w", path, err)
+	}
+	return fmt.Errorf("opening %s: %w", path, err)
 }
 
 func openReaders(path string) (*sql.DB, error) {
@@ -121,6 +130,9 @@ func (e *sqliteEngine) close() error {
 		errs = append(errs, st.Close())
 	}
 	clear(e.stmts)
+	if !e.store.failed.Load() {
+		errs = append(errs, e.copyLog("TRUNCATE"))
+	}
 	return errors.Join(append(errs, e.abandon())...)
 }
 
@@ -148,8 +160,31 @@ func (e *sqliteEngine) write() {
 			keep(group, nil)
 			e.store.fail(err)
 			answer(group, ErrUnknown)
+		} else if err := e.checkpoint(len(group)); err != nil {
+			e.store.fail(err)
 		}
 	}
+}
+
+// logBatches is how many batches the write-ahead log takes before it is copied into the database: about 4000 pages.
+const logBatches = 256
+
+// checkpoint copies the log into the database now and then. SQLite would do so by itself, but says nothing when it fails.
+func (e *sqliteEngine) checkpoint(batches int) error {
+	if e.logged += batches; e.logged < logBatches {
+		return nil
+	}
+	e.logged = 0
+	return e.copyLog("PASSIVE")
+}
+
+func (e *sqliteEngine) copyLog(mode string) error {
+	var busy, log, copied int
+	err := e.conn.QueryRowContext(context.Background(), "PRAGMA wal_checkpoint("+mode+")").Scan(&busy, &log, &copied)
+	if err != nil {
+		return fmt.Errorf("copying the log into %s: %w", filepath.Join(e.store.dir, databaseName), err)
+	}
+	return nil
 }
 
 func answer(group []*request, err error) {
@@ -203,7 +238,7 @@ func (e *sqliteEngine) commitGroup(group []*request) error {
 		return err
 	}
 	if err := e.commitRows(group, results, places, len(contents) > 0); err != nil {
-		return err
+		return fmt.Errorf("writing %s: %w", filepath.Join(e.store.dir, databaseName), err)
 	}
 	keep(group, results)
 	e.store.memory.placed(group, results, places)

@@ -170,15 +170,20 @@ func (s *Store) refuseForeign() error {
 	if err != nil {
 		return fmt.Errorf("the data directory cannot be read: %w", err)
 	}
-	ours, others := false, ""
+	ours, octets, others := false, false, ""
 	for _, n := range names {
 		switch n.Name() {
 		case databaseName:
 			ours = true
-		case lockName, segmentsDir, contentsDir, lostDir:
+		case segmentsDir:
+			octets = true
+		case lockName, contentsDir, lostDir:
 		default:
 			others = n.Name()
 		}
+	}
+	if !ours && octets && others != "" {
+		return fmt.Errorf("%s is missing, but its messages are there: restore it from a copy", filepath.Join(s.dir, databaseName))
 	}
 	if !ours && others != "" {
 		return fmt.Errorf("%s is no data directory of this program (it holds %s): name an empty or new one", s.dir, others)
@@ -190,7 +195,6 @@ func (s *Store) refuseForeign() error {
 func (s *Store) fail(err error) error {
 	s.failed.Store(true)
 	s.failing.Do(func() {
-		s.log.Error("the store cannot go on: the process ends, recovery decides at the next start", "error", err)
 		s.fatal(err)
 	})
 	return fmt.Errorf("%w: %w", ErrUnknown, err)

@@ -194,7 +194,7 @@ func (w *world) acceptance(at Instant, client string, body []byte) Acceptance {
 			Provider: alfa, PEC: id, Message: transport.ID, CertData: []byte("<postacert/>"), Header: header, Body: span,
 			Sender: mario, Mailbox: w.mario.ID, At: at.At,
 		},
-		Transport: transport, Receipt: w.receipt(pec.Acceptance, id), Signing: signer, Certified: []pec.Address{comune, luigi},
+		Transport: transport, Receipt: w.receipt(pec.Acceptance, id), Inbox: InboxEntry{Mailbox: w.mario.ID, Folder: w.inbox(w.mario)}, Certified: []pec.Address{comune, luigi},
 		Relays: []NewRelay{
 			{Message: transport.ID, Target: beta, Sender: mario, Recipients: []pec.Address{comune}},
 			{Message: transport.ID, Target: alfa, Local: true, Sender: mario, Recipients: []pec.Address{luigi}},
