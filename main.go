@@ -112,7 +112,7 @@ func complain(w io.Writer, err error) {
 // fatal ends the process when the outcome of a write is unknown: recovery decides at the next start (design.md 3).
 func fatal(log *slog.Logger) func(error) {
 	return func(err error) {
-		log.Error("the process ends: start it again, recovery decides", "error", err)
+		log.Error("the process ends: see to the disk, then start it again; nothing that was answered is lost", "error", err)
 		os.Exit(exitUnknown)
 	}
 }

@@ -15,38 +15,52 @@ import (
 	"time"
 )
 
-const (
-	killRounds  = 20
-	loadClients = 4
-)
+const loadClients = 4
 
 // TestKill kills the sandbox at random moments under load. What was answered with 250 is in its mailboxes exactly once,
 // with exactly one receipt of each kind; what was not answered was sent again and is there once too (design.md 8, P10).
+// TestSoak, with the build tag soak, does so a thousand times.
 func TestKill(t *testing.T) {
 	t.Parallel()
 	seed := killSeed(t)
 	t.Logf("SEED=%d", seed)
-	random := rand.New(rand.NewPCG(seed, 0))
 	s := startSandbox(t, 3)
-	clients := newLoad(t, s, seed)
-	var slowest time.Duration
-	for round := range killRounds {
-		end := s.kill
-		if round%5 == 4 { // and cleanly, with everything under way
-			end = func() { s.stop(t) }
+	l := newLoad(t, s, seed)
+	ready := l.killOften(t, killing{rounds: 20, shortest: 200 * time.Millisecond, longest: 1800 * time.Millisecond, cleanEvery: 5})
+	t.Logf("ready again after %v at most", slices.Max(ready))
+	l.compare(t)
+	t.Logf("%d messages were accepted", l.messages)
+	if l.messages < len(ready) {
+		t.Error("this was no load")
+	}
+	s.checkNothingHeld(t)
+}
+
+// killing says how often the sandbox is killed, and after how much load.
+type killing struct {
+	rounds            int
+	shortest, longest time.Duration
+	cleanEvery        int // one of so many rounds ends with a clean stop, everything under way; 0: none
+}
+
+// killOften lets the clients send and kills the sandbox, again and again, sometimes while it recovers, too. It returns the
+// times after which it was ready again.
+func (l *load) killOften(t *testing.T, k killing) (ready []time.Duration) {
+	t.Helper()
+	for round := range k.rounds {
+		end := l.kill
+		if k.cleanEvery > 0 && round%k.cleanEvery == k.cleanEvery-1 {
+			end = func() { l.stop(t) }
 		}
-		s.loadUntil(t, clients, time.Duration(200+random.IntN(1600))*time.Millisecond, end)
-		if random.IntN(4) == 0 { // while it recovers, too
-			s.killWhileStarting(t, time.Duration(random.IntN(300))*time.Millisecond)
+		l.sendUntil(t, k.shortest+time.Duration(l.random.Int64N(int64(k.longest-k.shortest))), end)
+		if l.random.IntN(4) == 0 {
+			l.killWhileStarting(t, time.Duration(l.random.IntN(300))*time.Millisecond)
 		}
 		begin := time.Now()
-		s.start(t)
-		slowest = max(slowest, time.Since(begin))
+		l.start(t)
+		ready = append(ready, time.Since(begin))
 	}
-	s.loadUntil(t, clients, time.Second, nil) // what is pending is sent again
-	t.Logf("ready again after %v at most", slowest)
-	s.quiesce(t)
-	s.checkLoad(t, clients)
+	return ready
 }
 
 // killSeed is the one in the environment, to try again what failed, or a new one.
@@ -99,8 +113,18 @@ type loadClient struct {
 	accepted map[string]letter // by the PEC id in the 250
 }
 
-func newLoad(t *testing.T, s *sandbox, seed uint64) []*loadClient {
-	var all []*loadClient
+// load is what the clients of a sandbox were told, and what was found in its mailboxes.
+type load struct {
+	*sandbox
+	random    *rand.Rand
+	clients   []*loadClient
+	messages  int
+	want, got map[string]int // what is in which mailbox, and how often
+	read      map[string]int // the last UID that was read, by address
+}
+
+func newLoad(t *testing.T, s *sandbox, seed uint64) *load {
+	l := &load{sandbox: s, random: rand.New(rand.NewPCG(seed, 0)), want: map[string]int{}, got: map[string]int{}, read: map[string]int{}}
 	for i := range loadClients {
 		p := s.Providers[i%2]
 		c := &loadClient{t: t, name: fmt.Sprintf("c%d", i), random: rand.New(rand.NewPCG(seed, uint64(i+1))), from: p.Mailboxes[i%len(p.Mailboxes)], accepted: map[string]letter{}}
@@ -109,20 +133,20 @@ func newLoad(t *testing.T, s *sandbox, seed uint64) []*loadClient {
 				c.to = append(c.to, m.Address)
 			}
 		}
-		all = append(all, c)
+		l.clients = append(l.clients, c)
 	}
-	return all
+	return l
 }
 
-// loadUntil lets all clients send for some time; then end is called, if there is one, and the clients stop.
-func (s *sandbox) loadUntil(t *testing.T, clients []*loadClient, after time.Duration, end func()) {
+// sendUntil lets all clients send for some time; then end is called, if there is one, and the clients stop.
+func (l *load) sendUntil(t *testing.T, after time.Duration, end func()) {
 	t.Helper()
-	conf := s.tls(t)
+	conf := l.tls(t)
 	ctx, stop := context.WithTimeout(context.Background(), after)
 	defer stop()
 	var running sync.WaitGroup
-	for i, c := range clients {
-		running.Go(func() { c.send(ctx, s.Providers[i%2].Submissions, conf, end != nil) })
+	for i, c := range l.clients {
+		running.Go(func() { c.send(ctx, l.Providers[i%2].Submissions, conf, end != nil) })
 	}
 	<-ctx.Done()
 	if end != nil {
@@ -181,64 +205,91 @@ func (c *loadClient) compose() {
 	}
 }
 
-// checkLoad compares the clients' own lists of 250s with what is in the mailboxes: a loss with all its rows would be
-// invisible to `ceralacca check`.
-func (s *sandbox) checkLoad(t *testing.T, clients []*loadClient) {
+// compare lets what is pending be sent again and done, and compares the clients' own lists of 250s with what is in the
+// mailboxes: a loss with all its rows would be invisible to `ceralacca check`. What was read once is only counted later.
+func (l *load) compare(t *testing.T) {
 	t.Helper()
-	want := map[string]int{}
-	messages := 0
-	for i, c := range clients {
-		messages += len(c.accepted)
-		for id, l := range c.accepted {
-			s.expect(want, s.Providers[i%2], id, l)
+	l.sendUntil(t, time.Second, nil)
+	l.quiesce(t)
+	for i, c := range l.clients {
+		l.messages += len(c.accepted)
+		for id, sent := range c.accepted {
+			l.expect(l.Providers[i%2], id, sent)
+		}
+		clear(c.accepted)
+	}
+	for _, a := range l.accounts()[1:] {
+		l.find(t, a)
+	}
+	for what, n := range l.want {
+		if l.got[what] != n {
+			t.Errorf("%d times, not %d: %s", l.got[what], n, what)
 		}
 	}
-	t.Logf("%d messages were accepted in %d rounds", messages, killRounds)
-	if messages < killRounds {
-		t.Errorf("only %d messages were accepted: this was no load", messages)
-	}
-	got := s.found(t)
-	for what, n := range want {
-		if got[what] != n {
-			t.Errorf("%d times, not %d: %s", got[what], n, what)
-		}
-	}
-	for what, n := range got {
-		if want[what] == 0 {
+	for what, n := range l.got {
+		if l.want[what] == 0 {
 			t.Errorf("%d times, but nobody was told so: %s", n, what)
-		}
-	}
-	for _, p := range s.Providers {
-		if held := s.admin(t, p, "", "held", "list"); strings.Count(held, "\n") != 1 {
-			t.Errorf("%s holds something:\n%s", p.Name, held)
 		}
 	}
 }
 
 // expect adds what has to come of a letter that was accepted.
-func (s *sandbox) expect(want map[string]int, sending provider, id string, l letter) {
-	want["accettazione "+id+" in "+l.from]++
-	for _, to := range l.to {
-		want["posta-certificata "+id+" in "+to]++
-		want["avvenuta-consegna "+id+" for "+to+" in "+l.from]++
+func (l *load) expect(sending provider, id string, sent letter) {
+	l.want["accettazione "+id+" in "+sent.from]++
+	for _, to := range sent.to {
+		l.want["posta-certificata "+id+" in "+to]++
+		l.want["avvenuta-consegna "+id+" for "+to+" in "+sent.from]++
 		if !slices.Contains(sending.Domains, to[strings.IndexByte(to, '@')+1:]) {
-			want["presa-in-carico "+id+" in "+sending.ServiceMailbox.Address] = 1
+			l.want["presa-in-carico "+id+" in "+sending.ServiceMailbox.Address] = 1
 		}
 	}
 }
 
-// found is what is in the mailboxes of both providers.
-func (s *sandbox) found(t *testing.T) map[string]int {
+// find adds what is new in a mailbox. Everything that was found there before must be there still.
+func (l *load) find(t *testing.T, a account) {
 	t.Helper()
-	got := map[string]int{}
-	for _, a := range s.accounts()[1:] {
-		for _, m := range s.inbox(t, a) {
-			what := m.data.Kind + " " + m.data.Data.ID
-			if m.data.Kind == "avvenuta-consegna" {
-				what += " for " + m.data.Data.DeliveredTo
-			}
-			got[what+" in "+a.Address]++
+	found := 0
+	for _, m := range l.inboxAfter(t, a, l.read[a.Address]) {
+		what := m.data.Kind + " " + m.data.Data.ID
+		if m.data.Kind == "avvenuta-consegna" {
+			what += " for " + m.data.Data.DeliveredTo
+		}
+		l.got[what+" in "+a.Address]++
+	}
+	for what, n := range l.got {
+		if strings.HasSuffix(what, " in "+a.Address) {
+			found += n
 		}
 	}
-	return got
+	if n := l.count(t, a); n != found {
+		t.Errorf("%s holds %d messages, but %d were found", a.Address, n, found)
+	}
+}
+
+// inboxAfter reads what came after the message with that UID, and remembers the last one.
+func (l *load) inboxAfter(t *testing.T, a account, last int) (all []message) {
+	t.Helper()
+	c := l.login(t, a)
+	c.do("SELECT INBOX")
+	for _, f := range c.fetch(strconv.Itoa(last+1) + ":*") { // at least the last one there is, as UID FETCH does
+		uid, err := strconv.Atoi(f.uid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if uid > last {
+			all = append(all, readMessage(t, []byte(f.octets), f.uid))
+			l.read[a.Address] = max(l.read[a.Address], uid)
+		}
+	}
+	c.do("LOGOUT")
+	return all
+}
+
+func (s *sandbox) checkNothingHeld(t *testing.T) {
+	t.Helper()
+	for _, p := range s.Providers {
+		if held := s.admin(t, p, "", "held", "list"); strings.Count(held, "\n") != 1 {
+			t.Errorf("%s holds something:\n%s", p.Name, held)
+		}
+	}
 }

@@ -26,10 +26,14 @@ type answered struct {
 	socket     string    // as strace names the server's end
 	sent, read time.Time // the final octets began to be sent after sent; the 250 had been read at read
 	token      string    // in every line of the body
-	long       bool
+	lines      int
+	to         string
 	pecID      string
 	reply      call // the server's write of the 250
 }
+
+// long tells whether its content is a file of its own.
+func (a answered) long() bool { return a.lines >= longBy }
 
 // client submits letters over one connection.
 type client struct {
@@ -72,7 +76,11 @@ func (c *client) say(code int, line string) error {
 func (c *client) submitAll() ([]answered, error) {
 	var all []answered
 	for n := range letters {
-		a, err := c.submit(n%longEach == longEach-1, c.to[n%len(c.to)])
+		lines := shortBy
+		if n%longEach == longEach-1 {
+			lines = longBy
+		}
+		a, err := c.submit(newLetter(c.to[n%len(c.to)], lines))
 		if err != nil {
 			return all, err
 		}
@@ -81,14 +89,19 @@ func (c *client) submitAll() ([]answered, error) {
 	return all, nil
 }
 
-var acceptedAs = regexp.MustCompile(`^2\.0\.0 accepted as <([^<>\s]+)>$`)
-
-func (c *client) submit(long bool, to string) (answered, error) {
+// newLetter is a letter that nobody has answered for yet.
+func newLetter(to string, lines int) answered {
 	random := make([]byte, 16)
 	rand.Read(random)
-	a := answered{token: hex.EncodeToString(random), long: long,
-		socket: fmt.Sprintf("TCP:[%s->%s]", c.RemoteAddr(), c.LocalAddr())}
-	for _, line := range []string{"MAIL FROM:<" + c.from.Address + ">", "RCPT TO:<" + to + ">"} {
+	return answered{token: hex.EncodeToString(random), lines: lines, to: to}
+}
+
+var acceptedAs = regexp.MustCompile(`^2\.0\.0 accepted as <([^<>\s]+)>$`)
+
+// submit sends a letter. The error is a *textproto.Error if the server has answered with anything but its 250.
+func (c *client) submit(a answered) (answered, error) {
+	a.socket = fmt.Sprintf("TCP:[%s->%s]", c.RemoteAddr(), c.LocalAddr())
+	for _, line := range []string{"MAIL FROM:<" + c.from.Address + ">", "RCPT TO:<" + a.to + ">"} {
 		if err := c.say(250, line); err != nil {
 			return a, err
 		}
@@ -96,7 +109,7 @@ func (c *client) submit(long bool, to string) (answered, error) {
 	if err := c.say(354, "DATA"); err != nil {
 		return a, err
 	}
-	octets := letter(c.from.Address, to, a)
+	octets := letter(c.from.Address, a)
 	a.sent = time.Now()
 	if _, err := c.Write(octets); err != nil {
 		return a, err
@@ -112,11 +125,7 @@ func (c *client) submit(long bool, to string) (answered, error) {
 }
 
 // letter is a message with the token in every line of its body, and the end of DATA.
-func letter(from, to string, a answered) []byte {
-	lines := shortBy
-	if a.long {
-		lines = longBy
-	}
-	header := []string{"From: " + from, "To: " + to, "Subject: Prova", "Date: Mon, 02 Nov 2026 10:00:00 +0100", "Message-ID: <" + a.token[:8] + "@client.test>"}
-	return []byte(strings.Join(header, "\r\n") + "\r\n\r\n" + strings.Repeat("Una riga di prova, "+a.token+", e nulla di piu'.\r\n", lines) + ".\r\n")
+func letter(from string, a answered) []byte {
+	header := []string{"From: " + from, "To: " + a.to, "Subject: Prova", "Date: Mon, 02 Nov 2026 10:00:00 +0100", "Message-ID: <" + a.token[:8] + "@client.test>"}
+	return []byte(strings.Join(header, "\r\n") + "\r\n\r\n" + strings.Repeat("Una riga di prova, "+a.token+", e nulla di piu'.\r\n", a.lines) + ".\r\n")
 }

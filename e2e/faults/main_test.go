@@ -5,8 +5,13 @@
 //   - the order: what a 250 answers for was covered by a sync that had returned before the reply was written;
 //   - power cuts: what a disk may hold after a cut at any moment, from which the program must start, sound and whole.
 //
-// Both are also shown to fail when the trace is read as if one kind of sync had not been made. The package imports nothing of
-// ours. It needs Linux, strace and sqlite3. When a test fails, the trace and the images of the disk are kept.
+// Both are also shown to fail when the trace is read as if one kind of sync had not been made.
+//
+// The second half is about disks that fail, made by strace in the calls of one provider, by a small disk that is filled, and
+// about data that are not what was written. Each case is a row with the one line that its operator reads; when the cause is
+// gone, everything that was answered must be there once.
+//
+// The package imports nothing of ours. It needs Linux, strace, sqlite3, curl and prlimit. When a test fails, all is kept.
 package faults
 
 import (

@@ -94,7 +94,7 @@ func (h *history) octetsOf(a answered) ([]*change, error) {
 		if !long && dir != filepath.Join(h.root, "segments") || !bytes.Contains(ch.octets, token) {
 			continue
 		}
-		if long != a.long {
+		if long != a.long() {
 			return nil, fmt.Errorf("%s: its octets are in %s", a.pecID, ch.of.path)
 		}
 		if long {

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -176,29 +175,14 @@ func (r *recording) image(d *disk, root *file, name string) (config string, err 
 	return filepath.Join(dir, "ceralacca.toml"), d.save(root, filepath.Join(dir, "data"))
 }
 
-// startAndStop runs the provider until it says that it runs, and stops it. After 20 s it has to show its goroutines and to end.
+// startAndStop runs the provider until it says that it runs, and stops it.
 func startAndStop(program, config string) error {
-	log, err := os.Create(filepath.Join(filepath.Dir(config), "log"))
+	p, err := serve(filepath.Join(filepath.Dir(config), "log"), program, "serve", "-c", config)
 	if err != nil {
 		return err
 	}
-	defer log.Close()
-	cmd := exec.Command(program, "serve", "-c", config)
-	cmd.Stdout, cmd.Stderr = log, log
-	if err := cmd.Start(); err != nil {
+	if err := p.whenRunning(); err != nil {
 		return err
 	}
-	limit := time.AfterFunc(20*time.Second, func() { cmd.Process.Signal(syscall.SIGQUIT) })
-	defer limit.Stop()
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	err = whenTrue(ended, func() bool { return strings.Contains(content(log), "the provider is running") })
-	if err == nil {
-		cmd.Process.Signal(syscall.SIGTERM)
-		err = <-ended
-	}
-	if err != nil {
-		return fmt.Errorf("starting and stopping: %w\n%s", err, clip(content(log)))
-	}
-	return nil
+	return p.stop()
 }

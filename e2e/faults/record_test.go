@@ -58,14 +58,19 @@ var recorded = sync.OnceValues(func() (*recording, error) {
 // data is the data directory that is looked at.
 func (r *recording) data() string { return filepath.Join(r.provider, "data") }
 
-// run runs the sandbox under the load. It has a minute; a strace that is asked to end asks its child.
+// run runs the sandbox under the load.
 func (r *recording) run() error {
-	log, err := os.Create(r.dir + ".log")
+	return runSandbox(r.dir, r.load, "strace", straceArgs(r.trace, r.program, "sandbox", "--dir", r.dir, "--base-port", "0")...)
+}
+
+// runSandbox runs a sandbox until it has been used. It has a minute; a strace that is asked to end asks its child.
+func runSandbox(dir string, use func(contract) error, name string, args ...string) error {
+	log, err := os.Create(dir + ".log")
 	if err != nil {
 		return err
 	}
 	defer log.Close()
-	cmd := exec.Command("strace", straceArgs(r.trace, r.program, "sandbox", "--dir", r.dir, "--base-port", "0")...)
+	cmd := exec.Command(name, args...)
 	cmd.Stdout, cmd.Stderr = log, log
 	if err := cmd.Start(); err != nil {
 		return err
@@ -73,7 +78,7 @@ func (r *recording) run() error {
 	limit := time.AfterFunc(time.Minute, func() { cmd.Process.Signal(syscall.SIGTERM) })
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
-	ready := filepath.Join(r.dir, "sandbox.json")
+	ready := filepath.Join(dir, "sandbox.json")
 	if err := whenTrue(ended, func() bool { _, err := os.Stat(ready); return err == nil }); err != nil {
 		return fmt.Errorf("starting: %w\n%s", err, clip(content(log)))
 	}
@@ -83,7 +88,7 @@ func (r *recording) run() error {
 		err = json.Unmarshal(octets, &sandbox)
 	}
 	if err == nil {
-		err = r.load(sandbox)
+		err = use(sandbox)
 	}
 	if err == nil {
 		err = signal(sandbox.PID, syscall.SIGTERM)
@@ -132,12 +137,10 @@ func content(log *os.File) string {
 
 // load lets all clients submit to the provider that is looked at.
 func (r *recording) load(s contract) error {
-	pem, err := os.ReadFile(filepath.Join(r.dir, s.CAFile))
+	conf, err := trust(filepath.Join(r.dir, s.CAFile))
 	if err != nil {
 		return err
 	}
-	conf := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "127.0.0.1"}
-	conf.RootCAs.AppendCertsFromPEM(pem)
 	var to []string
 	for _, p := range s.Providers {
 		for _, m := range p.Mailboxes {
@@ -164,6 +167,14 @@ func (r *recording) load(s contract) error {
 	}
 	running.Wait()
 	return errors.Join(errs...)
+}
+
+// trust trusts the sandbox's authority alone.
+func trust(file string) (*tls.Config, error) {
+	pem, err := os.ReadFile(file)
+	conf := &tls.Config{RootCAs: x509.NewCertPool(), ServerName: "127.0.0.1"}
+	conf.RootCAs.AppendCertsFromPEM(pem)
+	return conf, err
 }
 
 func session(addr string, conf *tls.Config, from account, to []string) ([]answered, error) {
