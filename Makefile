@@ -46,7 +46,7 @@ unit: ## the tests of every package but e2e, under the race detector (needs a C 
 		CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'))
 
 e2e: ## the real program as processes, with real clients
-	$(call part,go test ./e2e -count=1 -timeout 6m)
+	$(call part,go test ./e2e ./e2e/hostile -count=1 -timeout 6m)
 
 faults: ## what was said is durable: the order of syncs, and power cuts, from one run under strace
 	$(call part,go test ./e2e/faults -count=1 -timeout 6m)

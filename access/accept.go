@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -27,11 +28,11 @@ func (p *Point) accept(ctx context.Context, s Submission, o *original) (pec.ID, 
 	e := p.envelope(unit, s, o, at, routes.recipients)
 	data := certData(s, o, unit, e, routes.recipients)
 	transport, receipt, err := issue(unit, o, e, data)
+	if errors.Is(err, pec.ErrTruncated) || err == nil && transport.Structure.Truncated {
+		return "", &Refused{[]pec.FormalError{tooComplex()}}
+	}
 	if err != nil {
 		return "", err
-	}
-	if transport.Structure.Truncated {
-		return "", &Refused{[]pec.FormalError{tooComplex()}}
 	}
 	sent := transport.Message(e.Provider, e.PEC, e.Body)
 	e.Message, e.CertData = sent.ID, data.XML()

@@ -142,6 +142,9 @@ func (p *Point) take(s Submission) (*original, error) {
 }
 
 func (p *Point) check(s Submission, o *original) []pec.FormalError {
+	if o.structure.Truncated {
+		return []pec.FormalError{tooComplex()} // its header may not be there to be judged
+	}
 	h, _ := pec.ParseHeader(o.structure.Root.Header) // what is wrong in it is remembered for Check
 	o.header, o.Original = h, pec.ReadOriginal(h)
 	return pec.Check(o.Original, pec.Submitted{

@@ -5,6 +5,10 @@ import (
 	"fmt"
 )
 
+// maxOuterHeader bounds what stands before the signed part of a message of ours. Readers, ourselves among them, look at
+// 256 KiB to find a signature, and servers on the way put their fields on top (attacks.md 6).
+const maxOuterHeader = 192 << 10
+
 // Check is what issuance asks before the key is touched: the draft is read as a peer will read
 // it, and must say what its Data say (attacks.md 33).
 func (d *Draft) Check() error {
@@ -23,6 +27,9 @@ func (d *Draft) check() error {
 	}
 	if d.HasOriginal && !d.Kind.mayEnclose() {
 		return errors.New("the original must not be enclosed")
+	}
+	if len(d.Header) > maxOuterHeader {
+		return ErrTruncated
 	}
 	if err := d.checkOctets(); err != nil {
 		return err
