@@ -19,15 +19,17 @@ func (p *Point) hear(ctx context.Context, g *genuine) error {
 	if g.Data.Kind != pec.TakenInCharge {
 		about = []pec.Address{g.Data.DeliveredTo}
 	}
+	// Tracking is read before what was heard: if the same receipt comes twice at a time, the one that finds the other's mark
+	// in tracking finds the other itself too.
+	refusal := p.checkReceipt(ctx, g, unit, about)
 	known, err := p.Store.HeardBefore(ctx, g.signer.Key(), unit.Entry, g.Data.ID, g.Data.Kind, about, g.digest)
-	if err != nil {
+	switch {
+	case err != nil:
 		return err
-	}
-	if known {
+	case known:
 		return p.arrivedAgain(ctx, g)
-	}
-	if err := p.checkReceipt(ctx, g, unit, about); err != nil {
-		return err
+	case refusal != nil:
+		return refusal
 	}
 	h, err := p.heard(ctx, g, unit, e, about)
 	if err != nil {

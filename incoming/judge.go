@@ -60,10 +60,9 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 	}
 	defer leave()
 	if err == nil {
-		if g.Data.Kind == pec.Transport {
-			err = p.takeCharge(ctx, g)
-		} else {
-			err = p.hear(ctx, g)
+		err = p.act(ctx, g)
+		if errors.Is(err, store.ErrConflict) && m.task == nil {
+			err = p.act(ctx, g) // the same, or one about the same, came on another connection: decide again
 		}
 	}
 	var f *failure
@@ -71,6 +70,14 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 		return err
 	}
 	return p.failed(ctx, m, g, f)
+}
+
+// act does what the kind of a message that passed all checks asks.
+func (p *Point) act(ctx context.Context, g *genuine) error {
+	if g.Data.Kind == pec.Transport {
+		return p.takeCharge(ctx, g)
+	}
+	return p.hear(ctx, g)
 }
 
 // turnOf is the key under which a message waits: the provider that signed it if that is certain.
