@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -21,11 +25,20 @@ const (
 	lookEvery = 20 * time.Millisecond
 )
 
+// launch is how a sandbox is started.
+type launch struct {
+	program   string
+	dir       string   // what an earlier one left in it goes on
+	mailboxes int      // of each provider
+	under     []string // the command that starts the program in its turn, such as strace with its options
+}
+
 // child is a running sandbox.
 type child struct {
-	dir      string
+	launch
 	contract sandbox.Contract
-	pid      int
+	cmd      *exec.Cmd
+	pid      atomic.Int64 // the sandbox's own; until it is known, that of the command
 	end      context.CancelFunc
 	ended    chan struct{}
 	err      error // of its end; read after ended is closed
@@ -33,27 +46,42 @@ type child struct {
 }
 
 // startChild returns when everything in the sandbox answers.
-func startChild(ctx context.Context, program, dir string) (*child, error) {
+func startChild(ctx context.Context, l launch) (*child, error) {
 	ctx, end := context.WithCancel(ctx)
-	c := &child{dir: filepath.Join(dir, "sandbox"), end: end, ended: make(chan struct{}), said: &tail{}}
-	cmd := exec.CommandContext(ctx, program, "sandbox", "--dir", c.dir, "--base-port", "0", "--mailboxes", strconv.Itoa(connections))
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = stopTime
-	cmd.Stderr = c.said
-	if err := cmd.Start(); err != nil {
+	c := &child{launch: l, end: end, ended: make(chan struct{}), said: &tail{}}
+	if err := c.start(ctx); err != nil {
 		end()
 		return nil, fmt.Errorf("starting the sandbox: %w", err)
 	}
-	c.pid = cmd.Process.Pid
-	go func() {
-		defer close(c.ended)
-		c.err = cmd.Wait()
-	}()
 	if err := c.ready(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("starting the sandbox: %w", err), c.stop())
 	}
 	return c, nil
 }
+
+func (c *child) start(ctx context.Context) error {
+	// A sandbox that was killed has left the description of services that are gone.
+	if err := os.Remove(c.description()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	command := append(slices.Clone(c.under), c.program, "sandbox", "--dir", c.dir, "--base-port", "0", "--mailboxes", strconv.Itoa(c.mailboxes))
+	c.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
+	c.cmd.Cancel = func() error { return c.signal(syscall.SIGTERM) }
+	c.cmd.WaitDelay = stopTime
+	c.cmd.Stderr = c.said
+	inGroup(c.cmd)
+	if err := c.cmd.Start(); err != nil {
+		return err
+	}
+	c.pid.Store(int64(c.cmd.Process.Pid))
+	go func() {
+		defer close(c.ended)
+		c.err = c.cmd.Wait()
+	}()
+	return nil
+}
+
+func (c *child) description() string { return filepath.Join(c.dir, "sandbox.json") }
 
 // ready waits for sandbox.json, which is written when everything answers (design.md 9).
 func (c *child) ready(ctx context.Context) error {
@@ -61,7 +89,7 @@ func (c *child) ready(ctx context.Context) error {
 	defer cancel()
 	for {
 		var err error
-		if c.contract, err = sandbox.ReadContract(filepath.Join(c.dir, "sandbox.json")); err == nil {
+		if c.contract, err = sandbox.ReadContract(c.description()); err == nil {
 			break
 		}
 		select {
@@ -75,20 +103,41 @@ func (c *child) ready(ctx context.Context) error {
 	if len(c.contract.Providers) != 2 {
 		return fmt.Errorf("it has %d providers, not 2", len(c.contract.Providers))
 	}
+	c.pid.Store(int64(c.contract.PID))
 	return nil
 }
 
-// cpu is what the child has used so far.
-func (c *child) cpu() (time.Duration, error) { return processCPU(c.pid) }
+// cpu is what the sandbox has used so far.
+func (c *child) cpu() (time.Duration, error) { return processCPU(int(c.pid.Load())) }
+
+func (c *child) signal(s os.Signal) error {
+	p, err := os.FindProcess(int(c.pid.Load()))
+	if err != nil {
+		return err
+	}
+	return p.Signal(s)
+}
 
 // stop ends the child, and tells what it said if its end was not an orderly one.
 func (c *child) stop() error {
 	c.end()
 	<-c.ended
-	if c.err == nil || errors.Is(c.err, context.Canceled) {
-		return nil
+	var err error
+	if len(c.under) > 0 {
+		err = killGroup(c.cmd.Process.Pid) // what the command started may have outlived it
 	}
-	return fmt.Errorf("the sandbox ended: %w; the last that it said: %s", c.err, c.said)
+	if c.err == nil || errors.Is(c.err, context.Canceled) {
+		return err
+	}
+	return errors.Join(err, fmt.Errorf("the sandbox ended: %w; the last that it said: %s", c.err, c.said))
+}
+
+// kill ends the child as a fault of the machine would: it has no time for anything.
+func (c *child) kill() error {
+	err := c.signal(os.Kill)
+	<-c.ended
+	c.end()
+	return err
 }
 
 // tail keeps the end of what was written to it.

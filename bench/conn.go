@@ -16,15 +16,16 @@ import (
 )
 
 const (
-	patience = 30 * time.Second // for one answer
+	patience = 30 * time.Second // for one answer, unless a connection is said to have more
 	maxLine  = 64 << 10
 )
 
 // conn is a connection to the sandbox that speaks in lines.
 type conn struct {
 	net.Conn
-	r    *bufio.Reader
-	free func() bool // undoes the cut at the end of the context
+	r        *bufio.Reader
+	patience time.Duration
+	free     func() bool // undoes the cut at the end of the context
 }
 
 // dial makes a full handshake of TLS 1.3. The server's certificate must be P-256, as P1b wants it.
@@ -47,7 +48,18 @@ func dial(ctx context.Context, address string, roots *x509.CertPool) (*conn, err
 	return newConn(raw), nil
 }
 
-func newConn(raw net.Conn) *conn { return &conn{Conn: raw, r: bufio.NewReaderSize(raw, maxLine)} }
+// dialPlain connects without TLS.
+func dialPlain(ctx context.Context, address string) (*conn, error) {
+	raw, err := (&net.Dialer{Timeout: patience}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return nil, err
+	}
+	return newConn(raw), nil
+}
+
+func newConn(raw net.Conn) *conn {
+	return &conn{Conn: raw, r: bufio.NewReaderSize(raw, maxLine), patience: patience}
+}
 
 // cutWith closes the connection when ctx ends, until it is closed otherwise.
 func (c *conn) cutWith(ctx context.Context) {
@@ -61,17 +73,36 @@ func (c *conn) close() {
 	c.Close()
 }
 
-func (c *conn) write(octets []byte) error {
-	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
-		return err
+// Write writes to the peer, which has the connection's patience to take the octets and to answer.
+func (c *conn) Write(octets []byte) (int, error) {
+	if err := c.SetDeadline(time.Now().Add(c.patience)); err != nil {
+		return 0, err
 	}
+	return c.Conn.Write(octets)
+}
+
+func (c *conn) write(octets []byte) error {
 	_, err := c.Write(octets)
 	return err
 }
 
+// skip reads n octets and forgets them.
+func (c *conn) skip(n int64) error {
+	for n > 0 {
+		if err := c.SetReadDeadline(time.Now().Add(c.patience)); err != nil {
+			return err
+		}
+		some, err := c.r.Discard(int(min(n, maxLine)))
+		if n -= int64(some); err != nil {
+			return fmt.Errorf("%d octets were still to come: %w", n, err)
+		}
+	}
+	return nil
+}
+
 // line reads a line without its end.
 func (c *conn) line() (string, error) {
-	if err := c.SetReadDeadline(time.Now().Add(patience)); err != nil {
+	if err := c.SetReadDeadline(time.Now().Add(c.patience)); err != nil {
 		return "", err
 	}
 	line, err := c.r.ReadSlice('\n')

@@ -72,6 +72,7 @@ func TestExistsWaitsForTheNumber(t *testing.T) {
 		{"* 4 EXISTS\r\n* 1 RECENT\r\n* 5 EXISTS\r\n", ""},
 		{"* 6 EXISTS\r\n", ""},
 		{"* 5 EXPUNGE\r\n* 4 EXISTS\r\n", "waiting for message 5 of a@b: unexpected EOF"},
+		{"* 4 EXISTS\r\na0 OK idled\r\n", "waiting for message 5 of a@b: IDLE has ended"},
 	} {
 		in := &inbox{conn: answered(c.said), address: "a@b"}
 		if _, err := in.exists(5); !fits(err, c.err) {
@@ -85,4 +86,36 @@ func fits(err error, want string) bool {
 		return want == "" && err == nil
 	}
 	return strings.Contains(err.Error(), want)
+}
+
+func TestSkip(t *testing.T) {
+	c := answered(strings.Repeat("x", 3*maxLine) + "end\r\n")
+	if err := c.skip(3 * maxLine); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := c.line(); line != "end" || err != nil {
+		t.Errorf("got %q and %v", line, err)
+	}
+	if err := answered("abc").skip(5); !fits(err, "2 octets were still to come") || err == nil {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestFetch(t *testing.T) {
+	for _, c := range []struct {
+		said string
+		want int64
+		err  string
+	}{
+		{"a1 OK selected\r\n* 3 FETCH (BODY[] {5}\r\nabcde)\r\na2 OK done\r\n", 5, ""},
+		{"a1 OK selected\r\na2 OK there is none\r\n", 0, "FETCH was answered by"},
+		{"a1 OK selected\r\n* 3 FETCH (BODY[] {50}\r\nabcde", 0, "FETCH: 45 octets were still to come"},
+		{"a1 NO gone\r\n", 0, "EXAMINE: got"},
+	} {
+		in := &inbox{conn: answered(c.said)}
+		got, err := in.fetch(3)
+		if got != c.want && err == nil || !fits(err, c.err) || (err == nil) != (c.err == "") {
+			t.Errorf("%q: got %d and %v, want %d and %q", c.said, got, err, c.want, c.err)
+		}
+	}
 }

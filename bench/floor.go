@@ -9,12 +9,12 @@ import (
 )
 
 const (
-	floorTime   = 100 * time.Millisecond // a figure and round
+	floorTime   = 100 * time.Millisecond
 	floorRounds = 3
 )
 
 // measureFloor measures what one core does: the median of a few rounds in turns.
-func measureFloor() (Floor, error) {
+func measureFloor(lasting time.Duration) (Floor, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 	w := &rsaWork{digest: sha256.Sum256([]byte("ceralacca"))}
@@ -30,7 +30,7 @@ func measureFloor() (Floor, error) {
 			do     func() error
 			values *[]float64
 		}{{w.sign, &sign}, {w.verify, &verify}, {hash, &megabytes}} {
-			perSecond, err := rate(x.do)
+			perSecond, err := rate(x.do, lasting)
 			if err != nil {
 				return Floor{}, err
 			}
@@ -41,10 +41,10 @@ func measureFloor() (Floor, error) {
 }
 
 // rate is how often do can be done in a second of the thread's CPU.
-func rate(do func() error) (float64, error) {
+func rate(do func() error, lasting time.Duration) (float64, error) {
 	n := 0
 	used, err := threadTime(func() error {
-		for until := time.Now().Add(floorTime); time.Now().Before(until); n++ {
+		for until := time.Now().Add(lasting); time.Now().Before(until); n++ {
 			if err := do(); err != nil {
 				return err
 			}

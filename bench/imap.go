@@ -3,7 +3,9 @@ package bench
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -102,21 +104,40 @@ func (i *inbox) idle() error {
 // exists waits in IDLE until n messages are announced, and returns the instant.
 func (i *inbox) exists(n int) (time.Time, error) {
 	for {
-		line, err := i.line()
+		announced, ended, err := i.announcement()
+		if err == nil && ended {
+			err = errors.New("IDLE has ended")
+		}
 		if err != nil {
 			return time.Time{}, fmt.Errorf("waiting for message %d of %s: %w", n, i.address, err)
 		}
-		now := time.Now()
-		var announced int
-		var what string
-		if _, err := fmt.Sscanf(line, "* %d %s", &announced, &what); err == nil && what == "EXISTS" && announced >= n {
-			return now, nil
+		if announced >= n {
+			return time.Now(), nil
 		}
 	}
 }
 
+// announcement reads in IDLE up to the next number of messages, or to the answer that IDLE has ended.
+func (i *inbox) announcement() (n int, ended bool, err error) {
+	for {
+		line, err := i.line()
+		if err != nil {
+			return 0, false, err
+		}
+		var what string
+		if _, err := fmt.Sscanf(line, "* %d %s", &n, &what); err == nil && what == "EXISTS" {
+			return n, false, nil
+		}
+		if strings.HasPrefix(line, i.tagged()) {
+			return 0, true, nil
+		}
+	}
+}
+
+func (i *inbox) done() error { return i.write([]byte("DONE\r\n")) }
+
 func (i *inbox) endIdle() error {
-	if err := i.write([]byte("DONE\r\n")); err != nil {
+	if err := i.done(); err != nil {
 		return err
 	}
 	_, err := i.answer("IDLE")
@@ -135,16 +156,17 @@ func (i *inbox) ask(line string) error {
 	return i.write(fmt.Appendf(nil, "a%d %s\r\n", i.tag, line))
 }
 
+func (i *inbox) tagged() string { return fmt.Sprintf("a%d ", i.tag) }
+
 // answer reads up to the tagged answer, which must be OK.
 func (i *inbox) answer(command string) (untagged []string, err error) {
 	name, _, _ := strings.Cut(command, " ")
-	tag := fmt.Sprintf("a%d ", i.tag)
 	for {
 		line, err := i.line()
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		status, tagged := strings.CutPrefix(line, tag)
+		status, tagged := strings.CutPrefix(line, i.tagged())
 		switch {
 		case tagged && strings.HasPrefix(status, "OK"):
 			return untagged, nil
@@ -153,4 +175,38 @@ func (i *inbox) answer(command string) (untagged []string, err error) {
 		}
 		untagged = append(untagged, line)
 	}
+}
+
+// fetch reads the whole message with that number, keeps nothing of it, and returns how many octets it had.
+func (i *inbox) fetch(number int) (octets int64, err error) {
+	if _, err := i.command("EXAMINE INBOX"); err != nil {
+		return 0, err
+	}
+	const what = "FETCH"
+	if err := i.ask(fmt.Sprintf("%s %d BODY.PEEK[]", what, number)); err != nil {
+		return 0, err
+	}
+	line, err := i.line()
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	octets, ok := literal(line)
+	if !ok {
+		return 0, fmt.Errorf("%s was answered by %q", what, line)
+	}
+	if err := i.skip(octets); err != nil {
+		return 0, fmt.Errorf("%s: %w", what, err)
+	}
+	_, err = i.answer(what)
+	return octets, err
+}
+
+// literal is the length of the literal that a line announces at its end (RFC 9051 4.3).
+func literal(line string) (octets int64, ok bool) {
+	at := strings.LastIndexByte(line, '{')
+	if at < 0 || !strings.HasSuffix(line, "}") {
+		return 0, false
+	}
+	octets, err := strconv.ParseInt(line[at+1:len(line)-1], 10, 64)
+	return octets, err == nil && octets >= 0
 }

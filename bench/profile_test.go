@@ -24,7 +24,7 @@ func BenchmarkExchange(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	dir := b.TempDir()
 	s, err := sandbox.Open(ctx, sandbox.Options{
-		Dir: dir, Mailboxes: connections, Host: "127.0.0.1", Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) },
+		Dir: dir, Mailboxes: fullSizes().connections, Host: "127.0.0.1", Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) },
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -48,13 +48,13 @@ func BenchmarkExchange(b *testing.B) {
 			b.Fatal(err)
 		}
 		defer l.close()
-		if _, err := l.exchange(ctx, warmUp, time.Minute, false); err != nil {
+		if err := l.warm(ctx, fullSizes().warmUp); err != nil {
 			b.Fatal(err)
 		}
 		stop := startProfile(b)
 		b.ReportAllocs()
 		b.ResetTimer()
-		if _, err := l.exchange(ctx, b.N, time.Hour, false); err != nil {
+		if _, err := l.exchange(ctx, b.N, time.Hour, l.overKept); err != nil {
 			b.Fatal(err)
 		}
 		b.StopTimer()

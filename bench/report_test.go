@@ -2,96 +2,96 @@ package bench
 
 import (
 	"bytes"
+	"errors"
+	"fmt"
 	"math"
 	"os"
+	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestQuantile(t *testing.T) {
-	hundred := make([]float64, 100)
-	for i := range hundred {
-		hundred[i] = float64(100 - i)
-	}
-	for _, c := range []struct {
-		values []float64
-		q      float64
-		want   float64
-	}{
-		{[]float64{7}, 0, 7}, {[]float64{7}, 0.5, 7}, {[]float64{7}, 1, 7},
-		{[]float64{3, 1, 2}, 0, 1}, {[]float64{3, 1, 2}, 0.5, 2}, {[]float64{3, 1, 2}, 1, 3},
-		{hundred, 0.5, 50}, {hundred, 0.99, 99}, {hundred, 1, 100},
-		{hundred[:50], 0.99, 100}, // 50 values: the largest
-	} {
-		if got := quantile(c.values, c.q); got != c.want {
-			t.Errorf("quantile %g of %d values: got %g, want %g", c.q, len(c.values), got, c.want)
-		}
-	}
-	if hundred[0] != 100 {
-		t.Error("quantile changed the order of its argument")
-	}
-}
-
-func TestMedian(t *testing.T) {
-	for _, c := range []struct {
-		values []float64
-		want   float64
-	}{{[]float64{4}, 4}, {[]float64{4, 1}, 2.5}, {[]float64{9, 1, 2}, 2}, {[]float64{8, 2, 4, 1}, 3}} {
-		if got := median(c.values); got != c.want {
-			t.Errorf("median of %v: got %g, want %g", c.values, got, c.want)
-		}
-	}
-}
-
-func TestShareAddsUp(t *testing.T) {
-	for _, n := range []int{1, 4, 5, 7, 300} {
-		sum := 0
-		for i := range rounds {
-			sum += share(n, rounds, i)
-		}
-		if sum != n {
-			t.Errorf("%d shared among %d: %d in all", n, rounds, sum)
-		}
-	}
-	if share(7, 7, 6) != 1 {
-		t.Error("one each was not shared as one each")
-	}
-}
-
-// sampleReport has rounds whose ratios are easy to see: P1 is 0.25, 0.5 and 1; P1b is 0.25, 0.75 and 0.5.
+// sampleReport has figures whose ratios are easy to see: P1 is 0.25, 0.5 and 1; P1b is 0.25, 0.75 and 0.5.
 func sampleReport() *Report {
+	flow := func(rate float64) *Flow {
+		return &Flow{Exchanges: int(10 * rate), Seconds: 10, Drain: 0.5, Owed: 40, CPU: 12, Generator: 0.1, P50: 20, P99: 90}
+	}
 	r := &Report{
-		Machine: Machine{"go1.26.0", "linux/amd64", 2}, Operations: Operations{4, 7, 3},
-		Floor:   Floor{1000, 30000, 1700},
-		IdleCPU: 0.0012,
-		Kept:    []Round{{60, 0.5, 6, 4, 1}, {60, 0.75, 7, 4, 1}, {61, 0.75, 9, 4, 1}},
-		Fresh:   []Round{{60, 1, 7, 4, 1}, {60, 1, 10, 4, 1}, {61, 1, 20.5, 7.5, 1.75}},
+		Machine: Machine{"go1.26.0", "linux/amd64", 2}, Operations: Operations{4, 7, 3}, Floor: Floor{1000, 30000, 1700},
+		Rounds: &Rounds{
+			IdleCPU: 0.0012,
+			Kept:    []Round{{60, 0.5, 6, 4, 1}, {60, 0.75, 7, 4, 1}, {61, 0.75, 9, 4, 1}},
+			Fresh:   []Round{{60, 1, 7, 4, 1}, {60, 1, 10, 4, 1}, {61, 1, 20.5, 7.5, 1.75}},
+		},
+		Sustained: &Sustained{Flow: *flow(100), CalmCPU: 16, Cores: 1.5},
+		Volume:    &Volume{Octets: 10*mebibyte + messageSize, Rounds: []VolumeRound{{112, 12, 4, 1}, {162, 12, 4, 1}, {132, 12, 4, 1}}},
+		Delayed:   &Delayed{Rounds: []DelayedRound{{flow(100), flow(75), 0.1}, {flow(100), flow(50), 0.2}, {flow(50), flow(50), 0.3}}, Syncs: 104, Facts: 1000},
 		Latency: newLatency(
 			[]time.Duration{9 * time.Millisecond, 8 * time.Millisecond, 14 * time.Millisecond},
 			[]time.Duration{500 * time.Microsecond, 400 * time.Microsecond, 2 * time.Millisecond}),
+		Memory:  &Memory{Messages: 8, Octets: bulkyOctets, Idle: 50 * megabyte, Peak: 70 * megabyte, IdleAnon: 30 * megabyte, PeakAnon: 45 * megabyte, Seconds: 9},
+		Kills:   &Kills{Kills: 20, Accepted: 900, Repeated: 300, P50: 0.5, Max: 2, Lost: 1},
+		Postfix: &Postfix{Version: "3.7.11", Rounds: []PostfixRound{{5000, 10, 2, 10, 50}, {6000, 10, 1.5, 8, 40}, {4000, 10, 3, 12, 60}}},
 	}
-	r.judge()
+	r.Sustained.Tenths = []float64{200, 100, 90, 110, 100, 100, 100, 100, 100, 100}
+	r.Measures = append(r.Measures, r.Rounds.measures()...)
+	r.Measures = append(r.Measures, r.Sustained.measures()...)
+	r.Measures = append(r.Measures, r.Volume.measures()...)
+	r.Measures = append(r.Measures, r.Delayed.measures()...)
+	r.Measures = append(r.Measures, r.Latency.measures()...)
+	r.Measures = append(r.Measures, r.Memory.measures()...)
+	r.Measures = append(r.Measures, r.Kills.measures()...)
 	return r
 }
 
-func TestJudge(t *testing.T) {
-	want := []Measure{
-		{"P1", textP1, "", 0.5, 0.25, 1, 0.5, true},
-		{"P1b", textP1b, "", 0.5, 0.25, 0.75, 0.5, true},
-		{"P7", textP7 + "p50", "ms", 9, 9, 9, 13, true},
-		{"P7", textP7 + "p99", "ms", 14, 14, 14, 13, false},
+func TestMeasures(t *testing.T) {
+	type figures struct {
+		name             string
+		value, low, high float64
+		bound            string
+		goal             float64
+		met              bool
 	}
-	got := sampleReport().Measures
+	want := []figures{
+		{"P1", 0.5, 0.25, 1, "<=", 0.5, true},
+		{"P1b", 0.5, 0.25, 0.75, "<=", 0.5, true},
+		{"P2", 0.8, 0.72, 0.88, ">=", 0.8, true}, // by the lower cost, 12 ms: 100/s of 125/s; the first tenth is left out
+		{"P2", 90, 90, 90, "<", 1000, true},
+		{"P3", 2.4, 2, 3, "<=", 2.5, true},
+		{"P4", 0.75, 0.5, 1, ">=", 0.8, false},
+		{"P4", 0.104, 0.104, 0.104, "<=", 0.1, false},
+		{"P7", 9, 9, 9, "<=", 13, true},
+		{"P7", 14, 14, 14, "<=", 13, false},
+		{"P8", 2.5, 2.5, 2.5, "<=", 4, true},
+		{"P10", 2, 2, 2, "<", 2, false},
+		{"P10", 1, 1, 1, "<=", 0, false},
+		{"P10", 0, 0, 0, "<=", 0, true},
+	}
+	var got []figures
+	for _, m := range sampleReport().Measures {
+		got = append(got, figures{m.Name, m.Value, m.Low, m.High, m.Bound, m.Goal, m.Met})
+	}
 	near := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })
-	if diff := cmp.Diff(want, got, near); diff != "" {
+	if diff := cmp.Diff(want, got, near, cmp.AllowUnexported(figures{})); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestDearCalmExchangesDoNotFlatter: P2 takes the lower of the two costs, whichever it is.
+func TestDearCalmExchangesDoNotFlatter(t *testing.T) {
+	a := Sustained{Flow: Flow{CPU: 12}, CalmCPU: 20, Cores: 2}
+	b := Sustained{Flow: Flow{CPU: 20}, CalmCPU: 12, Cores: 2}
+	if a.share(100) != b.share(100) || math.Abs(a.share(100)-0.6) > 1e-9 {
+		t.Errorf("got %g and %g, want 0.6", a.share(100), b.share(100))
 	}
 }
 
 func TestWrite(t *testing.T) {
 	r := sampleReport()
+	r.Measures = append(r.Measures, Measure{Name: "P99", NotTaken: "the tool is not there"})
 	var table, object bytes.Buffer
 	if err := r.WriteTable(&table); err != nil {
 		t.Fatal(err)
@@ -110,18 +110,57 @@ func TestWrite(t *testing.T) {
 	}
 }
 
-func TestComposeHasItsSize(t *testing.T) {
-	a := compose("mario.rossi@pec.alfa.test", "luigi.verdi@pec.beta.test", time.Unix(0, 0))
-	b := compose("mario.rossi@pec.alfa.test", "luigi.verdi@pec.beta.test", time.Unix(0, 0))
-	if len(a) != messageSize || !bytes.HasSuffix(a, []byte("\r\n")) {
-		t.Errorf("%d octets that end in %q", len(a), a[len(a)-2:])
-	}
-	if bytes.Equal(a, b) {
-		t.Error("two messages are the same: the second would be a repeated submission")
-	}
-	for line := range bytes.SplitSeq(a, []byte("\r\n")) {
-		if len(line) > 998 || bytes.HasPrefix(line, []byte(".")) {
-			t.Errorf("a line that SMTP would have to change: %q", line)
+// TestFailureIsInTheReport: a measure that could not be taken stands in the report, whatever the reason. Only a program
+// that is not installed is no error.
+func TestFailureIsInTheReport(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		failed bool
+	}{{errors.New("a message was lost"), true}, {fmt.Errorf("no strace: %w", exec.ErrNotFound), false}} {
+		b := &bench{Options: Options{Only: []string{"P1b", "P2"}}, report: &Report{}}
+		b.add([]string{"P1", "P1b"}, nil, c.err)
+		want := []Measure{{Name: "P1b", NotTaken: c.err.Error()}}
+		if diff := cmp.Diff(want, b.report.Measures); diff != "" {
+			t.Errorf("%v: %s", c.err, diff)
 		}
+		if got := b.report.Err(); (got != nil) != c.failed {
+			t.Errorf("%v: the report's error is %v", c.err, got)
+		}
+	}
+}
+
+func TestOnlyWhatIsWanted(t *testing.T) {
+	b := &bench{Options: Options{Only: []string{"P1b"}}, report: &Report{}}
+	b.add([]string{"P1", "P1b"}, []Measure{{Name: "P1"}, {Name: "P1b"}}, nil)
+	if len(b.report.Measures) != 1 || b.report.Measures[0].Name != "P1b" {
+		t.Errorf("got %+v", b.report.Measures)
+	}
+	all := &bench{report: &Report{}}
+	all.add([]string{"P1", "P1b"}, []Measure{{Name: "P1"}, {Name: "P1b"}}, nil)
+	if len(all.report.Measures) != 2 {
+		t.Errorf("got %+v", all.report.Measures)
+	}
+}
+
+func TestFigures(t *testing.T) {
+	for _, c := range []struct {
+		m    Measure
+		want string
+	}{
+		{Measure{Value: 0.104, Goal: 0.1}, "0.104"}, {Measure{Value: 2.651, Goal: 0.5}, "2.65"},
+		{Measure{Value: 0.3926, Unit: unitOfSeconds, Goal: 2}, "0.39 s"}, {Measure{Value: 3, Unit: unitOfMails}, "3"},
+		{Measure{Value: 5.25, Unit: unitOfMillis, Goal: 13}, "5.2 ms"}, {Measure{Value: 1.26, Unit: unitOfMemory, Goal: 4}, "1.3 MB"},
+	} {
+		if got := c.m.figure(c.m.Value); got != c.want {
+			t.Errorf("%+v: got %q, want %q", c.m, got, c.want)
+		}
+	}
+}
+
+func TestPostfixThatIsNotThereIsSaid(t *testing.T) {
+	r := &Report{Postfix: &Postfix{NotTaken: "Postfix is not installed"}}
+	var table bytes.Buffer
+	if err := r.WriteTable(&table); err != nil || !strings.Contains(table.String(), "not measured: Postfix is not installed") {
+		t.Errorf("%v:\n%s", err, &table)
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"time"
 
 	"github.com/ceralacca/ceralacca/sandbox"
@@ -89,77 +88,12 @@ func (w *rsaWork) verifyCertificate() error {
 	return w.authority.CheckSignature(w.provider.SignatureAlgorithm, w.provider.RawTBSCertificate, w.provider.Signature)
 }
 
-// once does the RSA operations of one exchange and returns the CPU of its thread for signatures and for verifications.
+// once does the RSA operations of one exchange, signatures first, and returns the CPU of its thread for them.
 func (w *rsaWork) once() (sign, verify time.Duration, err error) {
-	sign, err = threadTime(func() error { return repeat(signatures, w.sign) })
-	if err != nil {
-		return 0, 0, err
-	}
-	verify, err = threadTime(func() error {
+	return timeBoth(func() error { return repeat(signatures, w.sign) }, func() error {
 		if err := repeat(verifications, w.verify); err != nil {
 			return err
 		}
 		return repeat(chains, w.verifyCertificate)
 	})
-	return sign, verify, err
-}
-
-func repeat(n int, do func() error) error {
-	for range n {
-		if err := do(); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// threadTime is the CPU that the calling thread uses for do. The goroutine must be locked to it.
-func threadTime(do func() error) (time.Duration, error) {
-	before, err := threadCPU()
-	if err != nil {
-		return 0, err
-	}
-	if err := do(); err != nil {
-		return 0, err
-	}
-	after, err := threadCPU()
-	return after - before, err
-}
-
-// sample is the RSA operations of an exchange done again and again beside the load.
-type sample struct {
-	halt, ended  chan struct{}
-	n            int
-	sign, verify time.Duration
-	err          error
-}
-
-const betweenSamples = 25 * time.Millisecond // they take some 5 ms each
-
-// start begins to sample, on a thread of its own, until stop.
-func (w *rsaWork) start() *sample {
-	s := &sample{halt: make(chan struct{}), ended: make(chan struct{})}
-	go func() {
-		defer close(s.ended)
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		for s.err == nil {
-			var sign, verify time.Duration
-			sign, verify, s.err = w.once()
-			s.n, s.sign, s.verify = s.n+1, s.sign+sign, s.verify+verify
-			select {
-			case <-s.halt:
-				return
-			case <-time.After(betweenSamples):
-			}
-		}
-	}()
-	return s
-}
-
-// stop returns the means for one exchange. Means, because the program's own CPU is a sum.
-func (s *sample) stop() (sign, verify time.Duration, err error) {
-	close(s.halt)
-	<-s.ended
-	return s.sign / time.Duration(s.n), s.verify / time.Duration(s.n), s.err
 }

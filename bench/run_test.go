@@ -6,11 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // TestRun measures the real program with so few exchanges that the figures mean nothing: it asserts that they are there.
@@ -20,10 +22,39 @@ func TestRun(t *testing.T) {
 		t.Fatalf("building the program: %v\n%s", err, out)
 	}
 	dir := t.TempDir()
-	r, err := Run(t.Context(), Options{Program: program, Exchanges: 10, Limit: 20 * time.Second, Dir: dir})
+	r, err := Run(t.Context(), Options{
+		Program: program, Exchanges: 10, Limit: 20 * time.Second, Sustain: leastWindow, Kills: 1, Dir: dir,
+		sizes: smallSizes(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	if err := r.Err(); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range r.Measures {
+		names = append(names, m.Name)
+		if m.NotTaken != "" {
+			t.Errorf("%s was not taken: %s", m.Name, m.NotTaken)
+		}
+	}
+	if diff := cmp.Diff(Names(), slices.Compact(names)); diff != "" {
+		t.Error(diff)
+	}
+	checkRounds(t, r.Rounds)
+	checkOthers(t, r)
+	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
+func smallSizes() *sizes {
+	return &sizes{floorTime: time.Millisecond, connections: 4, warmUp: 2, volumeRounds: 1, delayedRounds: 1, large: mebibyte, bulky: mebibyte}
+}
+
+func checkRounds(t *testing.T, r *Rounds) {
+	t.Helper()
 	for name, rounds := range map[string][]Round{"kept": r.Kept, "fresh": r.Fresh} {
 		n := 0
 		for _, x := range rounds {
@@ -36,25 +67,95 @@ func TestRun(t *testing.T) {
 			t.Errorf("%s connections: %d exchanges, not 10", name, n)
 		}
 	}
-	if l := r.Latency; l.Exchanges != 10 || l.P50 <= 0 || l.P99 < l.P50 || l.FdatasyncP50 <= 0 || l.FdatasyncP99 < l.FdatasyncP50 {
-		t.Errorf("latency: %+v", l)
-	}
-	if f := r.Floor; f.Signatures <= 0 || f.Verifications <= f.Signatures || f.SHA256 <= 0 {
-		t.Errorf("floor: %+v", f)
-	}
-	if r.IdleCPU < 0 || r.IdleCPU > float64(r.Machine.Cores) || len(r.Measures) != 4 {
-		t.Errorf("report: %+v", r)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+	if r.IdleCPU < 0 {
+		t.Errorf("idle: %g", r.IdleCPU)
 	}
 }
 
+func checkOthers(t *testing.T, r *Report) {
+	t.Helper()
+	if f := r.Floor; f.Signatures <= 0 || f.Verifications <= f.Signatures || f.SHA256 <= 0 {
+		t.Errorf("floor: %+v", f)
+	}
+	if s := r.Sustained; !whole(&s.Flow) || s.CalmCPU <= 0 || s.Cores <= 0 || s.Cores > float64(r.Machine.Cores) {
+		t.Errorf("sustained: %+v", s)
+	}
+	for _, v := range r.Volume.Rounds {
+		if v.Small <= 0 || v.Large <= v.Small || v.Hashes <= 0 || v.Seals <= 0 {
+			t.Errorf("volume: %+v", v)
+		}
+	}
+	for _, d := range r.Delayed.Rounds {
+		if !whole(d.Plain) || !whole(d.Delayed) || d.Delayed.P50 < 10 {
+			t.Errorf("delayed: %+v, plain %+v, with delays %+v", d, d.Plain, d.Delayed)
+		}
+	}
+	if d := r.Delayed; d.Syncs <= 0 || d.Facts <= 0 {
+		t.Errorf("delayed: %d syncs, %d facts", d.Syncs, d.Facts)
+	}
+	if l := r.Latency; l.Exchanges != 10 || l.P50 <= 0 || l.P99 < l.P50 || l.FdatasyncP50 <= 0 || l.FdatasyncP99 < l.FdatasyncP50 {
+		t.Errorf("latency: %+v", l)
+	}
+	if x := r.Memory; x.Idle <= 0 || x.Peak < x.Idle || x.IdleAnon <= 0 || x.IdleAnon >= x.Idle || x.PeakAnon > x.Peak {
+		t.Errorf("memory: %+v", x)
+	}
+	if k := r.Kills; k.Kills != 1 || k.Accepted <= 0 || k.P50 <= 0 || k.Max < k.P50 || k.Lost != 0 || k.Doubled != 0 {
+		t.Errorf("kills: %+v", k)
+	}
+}
+
+// whole tells whether the flow has all figures.
+func whole(f *Flow) bool {
+	return f.Exchanges > 0 && f.Seconds > f.Drain && f.Drain >= 0 && f.CPU > 0 && f.Generator > 0 && f.P50 > 0 && f.P99 >= f.P50
+}
+
 func TestOptionsAreChecked(t *testing.T) {
-	for _, o := range []Options{{Limit: time.Second}, {Exchanges: 1}} {
+	good := Options{Exchanges: 1, Limit: time.Second, Sustain: time.Second, Kills: 1}
+	if err := good.check(); err != nil {
+		t.Fatal(err)
+	}
+	for _, spoil := range []func(*Options){
+		func(o *Options) { o.Exchanges = 0 }, func(o *Options) { o.Limit = 0 }, func(o *Options) { o.Sustain = -time.Second },
+		func(o *Options) { o.Kills = 0 }, func(o *Options) { o.Only = []string{"P1", "P99"} },
+	} {
+		o := good
+		spoil(&o)
 		if _, err := Run(t.Context(), o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}
+	}
+}
+
+// TestMeasuresThatFail: a program that does not start leaves a report that says so of every measure that was wanted.
+func TestMeasuresThatFail(t *testing.T) {
+	o := Options{Program: script(t, "echo the port is taken >&2; exit 3"), Only: []string{"P1", "P7", "P10"}, Exchanges: 1, Limit: time.Second, Sustain: time.Second, Kills: 1, sizes: smallSizes()}
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, m := range r.Measures {
+		if names = append(names, m.Name); m.Met || !strings.Contains(m.NotTaken, "the port is taken") {
+			t.Errorf("got %+v", m)
+		}
+	}
+	if diff := cmp.Diff(o.Only, names); diff != "" || r.Err() == nil {
+		t.Errorf("%v %s", r.Err(), diff)
+	}
+}
+
+// TestWithoutTools: where strace and Postfix are not there, the report says so and nothing has failed.
+func TestWithoutTools(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	r, err := Run(t.Context(), Options{Program: "absent", Only: []string{"P4"}, Exchanges: 1, Limit: time.Second, Sustain: time.Second, Kills: 1, Postfix: true, sizes: smallSizes()})
+	if err != nil || r.Err() != nil {
+		t.Fatal(err, r.Err())
+	}
+	if len(r.Measures) != 1 || r.Measures[0].Met || !strings.Contains(r.Measures[0].NotTaken, "strace") {
+		t.Errorf("got %+v", r.Measures)
+	}
+	if r.Postfix == nil || !strings.Contains(r.Postfix.NotTaken, "Postfix is not installed") {
+		t.Errorf("got %+v", r.Postfix)
 	}
 }
 
@@ -73,7 +174,7 @@ func TestChildThatFails(t *testing.T) {
 		{script(t, "echo the port is taken >&2; exit 3"), "the last that it said: the port is taken"},
 		{script(t, "mkdir $3; echo '{}' > $3/sandbox.json; exec sleep 60"), "it has 0 providers"},
 	} {
-		_, err := startChild(t.Context(), c.program, t.TempDir())
+		_, err := startChild(t.Context(), launch{program: c.program, dir: filepath.Join(t.TempDir(), "sandbox")})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want %q in it", err, c.want)
 		}
@@ -85,17 +186,56 @@ func TestChildEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	failed := make(chan error, 1)
 	go func() {
-		_, err := startChild(ctx, script(t, "echo $$ > "+dir+"/making; mv "+dir+"/making "+dir+"/pid; exec sleep 60"), dir)
+		_, err := startChild(ctx, launch{program: script(t, tellPID(dir)+"exec sleep 60"), dir: dir})
 		failed <- err
 	}()
-	for _, err := os.Stat(dir + "/pid"); err != nil; _, err = os.Stat(dir + "/pid") {
+	pid := readPID(t, dir)
+	cancel()
+	if err := <-failed; !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want the context's error", err)
+	}
+	if alive(t, pid) {
+		t.Error("the child is still there")
+	}
+}
+
+// TestWholeGroupEnds: what the command that starts the program leaves behind is ended too.
+func TestWholeGroupEnds(t *testing.T) {
+	dir := t.TempDir()
+	leave := script(t, "(trap '' TERM; "+tellSubshellPID(dir)+"exec sleep 60) >/dev/null 2>&1 &\nwait")
+	ctx, cancel := context.WithCancel(t.Context())
+	failed := make(chan error, 1)
+	go func() {
+		_, err := startChild(ctx, launch{program: "unused", dir: dir, under: []string{leave}})
+		failed <- err
+	}()
+	pid := readPID(t, dir)
+	cancel()
+	<-failed
+	for alive(t, pid) { // until the kernel has ended it
 		if err := pause(t.Context(), time.Millisecond); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cancel()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("got %v, want the context's error", err)
+}
+
+// tellPID writes the pid of a script into the directory.
+func tellPID(dir string) string {
+	return "echo $$ > " + dir + "/making; mv " + dir + "/making " + dir + "/pid; "
+}
+
+// tellSubshellPID does the same for a part of a script in parentheses.
+func tellSubshellPID(dir string) string {
+	return "sh -c 'echo $PPID' > " + dir + "/making; mv " + dir + "/making " + dir + "/pid; "
+}
+
+// readPID waits for what a script tells.
+func readPID(t *testing.T, dir string) int {
+	t.Helper()
+	for _, err := os.Stat(dir + "/pid"); err != nil; _, err = os.Stat(dir + "/pid") {
+		if err := pause(t.Context(), time.Millisecond); err != nil {
+			t.Fatal(err)
+		}
 	}
 	text, err := os.ReadFile(dir + "/pid")
 	if err != nil {
@@ -105,12 +245,25 @@ func TestChildEndsWithTheContext(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := os.FindProcess(pid)
-	if err == nil {
-		err = p.Signal(syscall.Signal(0))
+	return pid
+}
+
+// alive tells whether a process runs. One that nobody has waited for does not.
+func alive(t *testing.T, pid int) bool {
+	t.Helper()
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	return err == nil && !strings.Contains(string(text), ") Z ")
+}
+
+// TestStaleDescription: what a killed sandbox has left is not taken for what the next one says.
+func TestStaleDescription(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sandbox.json"), []byte(`{"providers": [{}, {}]}`), 0o600); err != nil {
+		t.Fatal(err)
 	}
-	if !errors.Is(err, os.ErrProcessDone) {
-		t.Errorf("the child is still there: %v", err)
+	_, err := startChild(t.Context(), launch{program: script(t, "exit 3"), dir: dir})
+	if !fits(err, "it ended at once") || err == nil {
+		t.Errorf("got %v", err)
 	}
 }
 

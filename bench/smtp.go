@@ -5,6 +5,8 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"fmt"
+	"io"
+	"strings"
 	"time"
 
 	"github.com/ceralacca/ceralacca/sandbox"
@@ -32,7 +34,7 @@ func openSubmission(ctx context.Context, address string, roots *x509.CertPool, a
 
 func (s *submission) logIn() error {
 	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + s.account.Address + "\x00" + s.account.Password))
-	if err := s.reply("220"); err != nil {
+	if _, err := s.reply("220"); err != nil {
 		return fmt.Errorf("greeting: %w", err)
 	}
 	if err := s.command("250", "EHLO bench.localhost"); err != nil {
@@ -41,25 +43,64 @@ func (s *submission) logIn() error {
 	return s.command("235", "AUTH PLAIN "+plain)
 }
 
-// send submits a message to one recipient. It returns the instant before the last octets of DATA were written.
-func (s *submission) send(to string, message []byte) (time.Time, error) {
+// accepted is the answer to a message: the instants before its last octets were written and after the reply was read, and
+// the id that it was given.
+type accepted struct {
+	sent, answered time.Time
+	id             string
+}
+
+// send submits a message to one recipient.
+func (s *submission) send(to string, message []byte) (accepted, error) {
+	return s.transmit(to, nil, append(message, endOfData...))
+}
+
+// stream submits a message that is made while it is sent.
+func (s *submission) stream(to string, message io.WriterTo) (accepted, error) {
+	return s.transmit(to, message, []byte(endOfData))
+}
+
+func (s *submission) transmit(to string, first io.WriterTo, last []byte) (a accepted, err error) {
+	if err := s.envelope(to); err != nil {
+		return a, err
+	}
+	if first != nil {
+		if _, err := first.WriteTo(s); err != nil {
+			return a, err
+		}
+	}
+	a.sent = time.Now()
+	if err := s.write(last); err != nil {
+		return a, err
+	}
+	text, err := s.reply("250")
+	if err != nil {
+		return a, fmt.Errorf("end of DATA: %w", err)
+	}
+	a.answered, a.id = time.Now(), acceptedAs(text)
+	return a, nil
+}
+
+// acceptedAs is the id in the reply to a message, or "".
+func acceptedAs(reply string) string {
+	_, rest, _ := strings.Cut(reply, "accepted as <")
+	id, _, _ := strings.Cut(rest, ">")
+	return id
+}
+
+const endOfData = ".\r\n"
+
+func (s *submission) envelope(to string) error {
 	for _, c := range []struct{ code, line string }{
 		{"250", "MAIL FROM:<" + s.account.Address + ">"},
 		{"250", "RCPT TO:<" + to + ">"},
 		{"354", "DATA"},
 	} {
 		if err := s.command(c.code, c.line); err != nil {
-			return time.Time{}, err
+			return err
 		}
 	}
-	end := time.Now()
-	if err := s.write(append(message, ".\r\n"...)); err != nil {
-		return end, err
-	}
-	if err := s.reply("250"); err != nil {
-		return end, fmt.Errorf("end of DATA: %w", err)
-	}
-	return end, nil
+	return nil
 }
 
 func (s *submission) quit() error {
@@ -71,24 +112,29 @@ func (s *submission) command(code, line string) error {
 	if err := s.write([]byte(line + "\r\n")); err != nil {
 		return err
 	}
-	if err := s.reply(code); err != nil {
+	if _, err := s.reply(code); err != nil {
 		return fmt.Errorf("%.4s: %w", line, err)
 	}
 	return nil
 }
 
-// reply reads a whole reply, which must have the code (RFC 5321 4.2).
-func (s *submission) reply(code string) error {
+// refusal is a reply that was read and is not the one that had to come.
+type refusal struct{ want, got string }
+
+func (r refusal) Error() string { return fmt.Sprintf("expected %s, got %q", r.want, r.got) }
+
+// reply reads a whole reply, which must have the code (RFC 5321 4.2), and returns its last line.
+func (s *submission) reply(code string) (string, error) {
 	for {
 		line, err := s.line()
 		if err != nil {
-			return err
+			return "", err
 		}
 		if len(line) < 3 || line[:3] != code {
-			return fmt.Errorf("expected %s, got %q", code, line)
+			return "", refusal{code, line}
 		}
 		if len(line) == 3 || line[3] != '-' {
-			return nil
+			return line, nil
 		}
 	}
 }

@@ -24,3 +24,12 @@ func median(values []float64) float64 {
 func share(n, parts, i int) int { return n*(i+1)/parts - n*i/parts }
 
 func milliseconds(d time.Duration) float64 { return d.Seconds() * 1000 }
+
+// each is one figure of each of some things.
+func each[T any](things []T, figure func(T) float64) []float64 {
+	var values []float64
+	for _, x := range things {
+		values = append(values, figure(x))
+	}
+	return values
+}

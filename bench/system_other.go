@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"time"
 )
 
@@ -15,4 +16,14 @@ func processCPU(int) (time.Duration, error) { return 0, errOnlyLinux }
 
 func threadCPU() (time.Duration, error) { return 0, errOnlyLinux }
 
+func familyCPU(int) (time.Duration, error) { return 0, errOnlyLinux }
+
 func fdatasync(f *os.File) error { return f.Sync() }
+
+func inGroup(*exec.Cmd) {}
+
+func killGroup(int) error { return errOnlyLinux }
+
+func residentMemory(int) (resident, error) { return resident{}, errOnlyLinux }
+
+func forgetPeak(int) error { return errOnlyLinux }
