@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/textproto"
 	"strings"
+	"time"
 
 	"github.com/ceralacca/ceralacca/sandbox"
 )
@@ -86,7 +87,8 @@ func advance(ctx context.Context, c *child) error {
 	if err != nil {
 		return err
 	}
-	answer, err := http.DefaultClient.Do(r)
+	client := &http.Client{Timeout: 2 * time.Minute} // the clock answers after a minute at the latest
+	answer, err := client.Do(r)
 	if err != nil {
 		return fmt.Errorf("moving the clock: %w", err)
 	}

@@ -31,8 +31,8 @@ type PoolConfig struct {
 	Dial     Dial   // default: net.Dialer's
 	Timeouts Timeouts
 	Now      func() time.Time // the law's clock, for the age of certificates (design.md 7); default time.Now
-	PerRoute int              // transactions at once on a route, further ones wait: 8
-	MaxIdle  int              // connections kept open on a route: 8; negative is none
+	PerRoute int              // transactions at once on a route, further ones wait: 20
+	MaxIdle  int              // connections kept open on a route: 20; negative is none
 	IdleFor  time.Duration    // how long, by the machine's clock: 60 s
 	Log      *slog.Logger     // default: none
 }
@@ -81,8 +81,8 @@ func NewPool(config PoolConfig) *Pool {
 	if config.Log == nil {
 		config.Log = slog.New(slog.DiscardHandler)
 	}
-	config.PerRoute = cmp.Or(config.PerRoute, 8)
-	config.MaxIdle = cmp.Or(config.MaxIdle, 8)
+	config.PerRoute = cmp.Or(config.PerRoute, 20)
+	config.MaxIdle = cmp.Or(config.MaxIdle, 20)
 	config.IdleFor = cmp.Or(config.IdleFor, time.Minute)
 	t := &config.Timeouts
 	t.Connect = cmp.Or(t.Connect, 30*time.Second)

@@ -158,7 +158,7 @@ func (p *Provider) wirePoints(m *material) {
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
 		Hostname: c.Provider.Hostname, Reserve: c.Limits.Reserve, Signing: signing, Log: p.log,
 	}
-	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 4 * cores, Log: p.log}
+	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 16 * cores, Log: p.log}
 	t := duration(c.Relay.Timeout)
 	p.dispatch = &dispatch.Point{
 		Store: p.Store, Directory: p.keeper.Current, Parallel: 32 * cores, Log: p.log, Routes: p.routes(m),

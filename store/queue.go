@@ -44,8 +44,8 @@ const (
 	maxWait = time.Minute
 )
 
-func newQueue() *queue {
-	return &queue{claims: map[ID]*claim{}, waiting: newTurns(), look: true, wake: make(chan struct{}, 1)}
+func newQueue(perTarget int) *queue {
+	return &queue{claims: map[ID]*claim{}, waiting: newTurns(perTarget), look: true, wake: make(chan struct{}, 1)}
 }
 
 // stir makes a worker look whether there is something to do.

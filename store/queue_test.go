@@ -10,6 +10,9 @@ import (
 	"github.com/ceralacca/ceralacca/pec"
 )
 
+// eight workers are what a target may have in these tests.
+const eight = 8
+
 func aTask(sender, target string) Task {
 	return Task{ID: NewID(), Kind: TaskDeliver, Sender: pec.Address(sender), Target: target}
 }
@@ -45,7 +48,7 @@ func wantNone(t *testing.T, q *queue) {
 }
 
 func TestWhatIsExpectedIsNotFoundFirst(t *testing.T) {
-	q, a := newQueue(), aTask("s", "t")
+	q, a := newQueue(eight), aTask("s", "t")
 	q.expect(a)
 	q.looked(t, time.Now(), a) // its rows are there already
 	wantNone(t, q)
@@ -55,7 +58,7 @@ func TestWhatIsExpectedIsNotFoundFirst(t *testing.T) {
 }
 
 func TestWhatFailedToCommitIsForgotten(t *testing.T) {
-	q, a := newQueue(), aTask("s", "t")
+	q, a := newQueue(eight), aTask("s", "t")
 	q.expect(a)
 	q.forget(a)
 	if n := q.count(); n != 0 {
@@ -65,7 +68,7 @@ func TestWhatFailedToCommitIsForgotten(t *testing.T) {
 }
 
 func TestWhatIsGivenBackDuringALookIsNotTaken(t *testing.T) {
-	q, a, b, now := newQueue(), aTask("s", "t"), aTask("s", "t"), time.Now()
+	q, a, b, now := newQueue(eight), aTask("s", "t"), aTask("s", "t"), time.Now()
 	q.put(a)
 	wantTask(t, q, a)
 	if _, yes := q.startLook(now); !yes {
@@ -80,7 +83,7 @@ func TestWhatIsGivenBackDuringALookIsNotTaken(t *testing.T) {
 
 // What a worker gives back and no commit has settled is looked up: it may be there still.
 func TestWhatIsNotSettledIsLookedUp(t *testing.T) {
-	q, a, now := newQueue(), aTask("s", "t"), time.Now()
+	q, a, now := newQueue(eight), aTask("s", "t"), time.Now()
 	q.looked(t, now)
 	q.put(a)
 	wantTask(t, q, a)
@@ -93,7 +96,7 @@ func TestWhatIsNotSettledIsLookedUp(t *testing.T) {
 func TestWhatIsPutOffComesAgain(t *testing.T) {
 	now := time.Now()
 	for _, due := range []time.Duration{-time.Hour, time.Hour} {
-		q, a := newQueue(), aTask("s", "t")
+		q, a := newQueue(eight), aTask("s", "t")
 		q.looked(t, now)
 		q.put(a)
 		wantTask(t, q, a)
@@ -116,7 +119,7 @@ func TestWhatIsPutOffComesAgain(t *testing.T) {
 
 // What waits here and is settled elsewhere, as operators may, is not run.
 func TestWhatIsSettledElsewhereIsNotRun(t *testing.T) {
-	q, a, b, c, now := newQueue(), aTask("s", "t"), aTask("s", "t"), aTask("s", "t"), time.Now()
+	q, a, b, c, now := newQueue(eight), aTask("s", "t"), aTask("s", "t"), aTask("s", "t"), time.Now()
 	q.put(a, b, c)
 	q.finished(a)
 	later := b
@@ -134,7 +137,7 @@ func TestWhatIsSettledElsewhereIsNotRun(t *testing.T) {
 
 // attacks.md 39: a holder's burst delays nobody else's mail by more than a turn.
 func TestSendersTakeTurns(t *testing.T) {
-	q := newQueue()
+	q := newQueue(eight)
 	for i := range 1000 {
 		q.put(aTask("burst", fmt.Sprint("t", i)))
 	}
@@ -151,7 +154,7 @@ func TestSendersTakeTurns(t *testing.T) {
 
 // Within a sender's tasks, the targets take turns: fifty letters to one do not delay one to another.
 func TestTargetsTakeTurns(t *testing.T) {
-	q := newQueue()
+	q := newQueue(eight)
 	for range 5 {
 		q.put(aTask("s", "many"))
 	}
@@ -164,7 +167,7 @@ func TestTargetsTakeTurns(t *testing.T) {
 
 // What does not fit stays in the table, and is found there when there is room. attacks.md 39.
 func TestAFullQueueLeavesTasksInTheTable(t *testing.T) {
-	q, now := newQueue(), time.Now()
+	q, now := newQueue(eight), time.Now()
 	q.looked(t, now)
 	first := make([]Task, maxQueued)
 	for i := range first {
@@ -194,12 +197,12 @@ func TestAFullQueueLeavesTasksInTheTable(t *testing.T) {
 
 // What fills the queue while its target stalls lets others past. attacks.md 18.
 func TestAStalledTargetDoesNotFillTheQueue(t *testing.T) {
-	q, now := newQueue(), time.Now()
+	q, now := newQueue(eight), time.Now()
 	q.looked(t, now)
 	for range maxQueued {
 		q.put(aTask("s", "stalled"))
 	}
-	for range perTarget {
+	for range eight {
 		q.take()
 	}
 	wantNone(t, q)
@@ -218,7 +221,7 @@ func TestAStalledTargetDoesNotFillTheQueue(t *testing.T) {
 // model. None has two workers, no target more than it may have, and in the end all have run.
 func TestQueueLosesNothing(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
-		m := &queueModel{T: r, queue: newQueue(), now: time.Unix(0, 0), table: map[ID]Task{}, running: map[ID]Task{}, perTarget: map[string]int{}}
+		m := &queueModel{T: r, queue: newQueue(eight), now: time.Unix(0, 0), table: map[ID]Task{}, running: map[ID]Task{}, perTarget: map[string]int{}}
 		r.Repeat(map[string]func(*rapid.T){
 			"commit": m.commit, "take": m.takeOne, "finish": m.finish, "postpone": m.postpone, "fail": m.fail, "look": m.lookOnce, "pass": m.pass,
 		})
@@ -272,7 +275,7 @@ func (m *queueModel) takeOne(r *rapid.T) {
 		r.Fatalf("taken: %+v, the row: %+v, %t", a, row, there)
 	}
 	m.running[a.ID] = a
-	if m.perTarget[a.Target]++; a.Target != "" && m.perTarget[a.Target] > perTarget {
+	if m.perTarget[a.Target]++; a.Target != "" && m.perTarget[a.Target] > eight {
 		r.Fatalf("%d workers for %s", m.perTarget[a.Target], a.Target)
 	}
 }

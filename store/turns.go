@@ -2,15 +2,21 @@ package store
 
 import "slices"
 
-// perTarget is how many tasks for one target run at a time: one peer that stalls, or one mailbox that everybody writes to,
-// leaves workers to the others (attacks.md 18).
-const perTarget = 8
+// perTarget is how many tasks of a kind run at a time for one target: one peer that stalls, or one mailbox that everybody
+// writes to, leaves workers to the others (attacks.md 18). A relay waits for two disks and two networks.
+func perTarget(k TaskKind) int {
+	if k == TaskRelay {
+		return 20
+	}
+	return 8
+}
 
 // turns orders what waits. Senders take turns, and within a sender's tasks the targets do, so that nobody waits for one
 // holder's burst (attacks.md 39). A target that has all its workers is passed over until one is free.
 type turns struct {
 	order    []*turn // senders with something to run, the next one first
 	bySender map[string]*turn
+	most     int                // workers of a target
 	running  map[string]int     // workers by target; no entry: none
 	parked   map[string][]*lane // of targets that have all their workers
 }
@@ -30,8 +36,8 @@ type lane struct {
 	claims []*claim
 }
 
-func newTurns() turns {
-	return turns{bySender: map[string]*turn{}, running: map[string]int{}, parked: map[string][]*lane{}}
+func newTurns(most int) turns {
+	return turns{most: most, bySender: map[string]*turn{}, running: map[string]int{}, parked: map[string][]*lane{}}
 }
 
 func (o *turns) add(c *claim) {
@@ -64,7 +70,7 @@ func (o *turns) list(l *lane) {
 }
 
 // A receive task has no target: it waits for nobody else.
-func (o *turns) isFull(target string) bool { return target != "" && o.running[target] >= perTarget }
+func (o *turns) isFull(target string) bool { return target != "" && o.running[target] >= o.most }
 
 // take is the next claim that may run, or nil.
 func (o *turns) take() *claim {
