@@ -143,12 +143,14 @@ func (p *Provider) wireDirectory(m *material) error {
 const (
 	maxQueued     = 64
 	queuePatience = 10 * time.Second
+	relays        = 512 // at a time: they wait for peers, and a dozen that stall must leave room
 )
 
 func (p *Provider) wirePoints(m *material) {
 	c, cores := p.config, runtime.GOMAXPROCS(0)
-	// One bound for both: what is between its instant and its commit must not wait in a queue for a core. Four submissions a core.
-	signing := admission.NewGate(admission.GateConfig{Capacity: 8 * cores, MaxWaiting: maxQueued, Patience: queuePatience})
+	// One bound for both: what is between its instant and its commit must not wait in a queue for a core. Most of that time is
+	// the disk's: 64 signatures are a tenth of a second of a core.
+	signing := admission.NewGate(admission.GateConfig{Capacity: 64 * cores, MaxWaiting: maxQueued, Patience: queuePatience})
 	p.access = &access.Point{
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Hostname: c.Provider.Hostname,
 		Limits: pec.Limits{Recipients: c.Limits.Recipients, Product: c.Limits.Product}, Reserve: c.Limits.Reserve, Signing: signing, Log: p.log,
@@ -161,7 +163,7 @@ func (p *Provider) wirePoints(m *material) {
 	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 16 * cores, Log: p.log}
 	t := duration(c.Relay.Timeout)
 	p.dispatch = &dispatch.Point{
-		Store: p.Store, Directory: p.keeper.Current, Parallel: 32 * cores, Log: p.log, Routes: p.routes(m),
+		Store: p.Store, Directory: p.keeper.Current, Parallel: relays, Log: p.log, Routes: p.routes(m),
 		Pool: dispatch.NewPool(dispatch.PoolConfig{
 			Hello: c.Provider.Hostname, Now: p.clock.Now, Log: p.log,
 			Timeouts: dispatch.Timeouts{Connect: t, Greeting: t, Command: t, Block: t, Final: t},

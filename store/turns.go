@@ -3,10 +3,11 @@ package store
 import "slices"
 
 // perTarget is how many tasks of a kind run at a time for one target: one peer that stalls, or one mailbox that everybody
-// writes to, leaves workers to the others (attacks.md 18). A relay waits for two disks and two networks.
+// writes to, leaves workers to the others (attacks.md 18). A relay waits for the network and two disks; the pool bounds its
+// connections.
 func perTarget(k TaskKind) int {
 	if k == TaskRelay {
-		return 20
+		return 40
 	}
 	return 8
 }
