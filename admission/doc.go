@@ -13,7 +13,7 @@
 //     turn, only its connection.
 //   - Logins slows guessing by account and by network, and locks nobody out (attacks.md 9). A network with more than 20
 //     failures (one is forgotten every 10 s), or an account with more than 5 (one a minute), makes the next attempt wait
-//     1, 2, 4, 8 s, then 10 s each time; the right password is let in after the same wait. An account's failures do not
+//     1, 2, 4, 8 s, then 10 s each time, attempts made at once too; the right password is let in after the same wait. An account's failures do not
 //     count where a log-in for that account succeeded within the last 30 to 60 days, so that guesses from elsewhere cost
 //     its holder nothing. Nothing depends on whether an account exists.
 //
@@ -25,6 +25,8 @@
 // an attacker with more networks than that gains is the 20 failures that each new network had anyway, and that a holder
 // whose place was forgotten waits as a stranger does: up to 10 s, and only while his account is being attacked. Attempts
 // that are being slowed are bounded by network, 20 at a time, and apart from them 20 for each account in a place
-// that knows it; one more is ErrBusy at once. Budget remembers a million keys of the last hour. Lines in the log for
+// that knows it; one more is ErrBusy at once. What remains: who comes from a network that has not failed yet waits in turn
+// behind all such networks, some 30 ms a password: thousands of them at once make strangers wait for a minute, and
+// holders in known places not at all. Budget remembers a million keys of the last hour. Lines in the log for
 // operators come ten at once and then one every 6 s, with the number of those left out.
 package admission

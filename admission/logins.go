@@ -41,8 +41,9 @@ type Logins struct {
 	notices *notices
 	seed    maphash.Seed
 
-	// Verifications, by network. Strangers take half of the cores, and holders in known places do not wait behind them.
-	strangers, holders *Gate
+	// Verifications, by network. Strangers take half of the cores, those who have failed often a quarter, and holders in known
+	// places wait behind neither.
+	strangers, suspects, holders *Gate
 
 	mu       sync.Mutex
 	networks failures
@@ -74,6 +75,7 @@ func NewLogins(config LoginsConfig) *Logins {
 	return &Logins{
 		config: config, notices: newNotices(config.Log, config.Now), seed: maphash.MakeSeed(),
 		strangers: NewGate(GateConfig{Capacity: max(1, cores/2), MaxWaiting: maxVerifying}),
+		suspects:  NewGate(GateConfig{Capacity: max(1, cores/4), MaxWaiting: maxVerifying}),
 		holders:   NewGate(GateConfig{Capacity: cores, MaxWaiting: maxVerifying}),
 		networks:  failures{newRecent[level](maxRemembered, time.Hour, now), freeNetwork, forgetNetwork},
 		accounts:  failures{newRecent[level](maxRemembered, time.Hour, now), freeAccount, forgetAccount},
@@ -87,14 +89,7 @@ func NewLogins(config LoginsConfig) *Logins {
 // failure, is returned. ErrBusy means that too many attempts wait already: nothing was judged.
 func (l *Logins) Attempt(ctx context.Context, network, account string, verify func(context.Context) (bool, error)) (bool, error) {
 	a := l.attempt(network, account)
-	gate := l.strangers
-	if a.known {
-		gate = l.holders
-	}
-	if err := l.slow(ctx, a); err != nil {
-		return false, err
-	}
-	leave, err := gate.Enter(ctx, network, 1)
+	leave, err := l.enter(ctx, a)
 	if err != nil {
 		return false, err
 	}
@@ -111,6 +106,33 @@ func (l *Logins) Attempt(ctx context.Context, network, account string, verify fu
 	return ok, nil
 }
 
+// enter passes the time that earlier failures cost, once, and then waits for a core. Who came in without a delay, and finds that
+// attempts made at the same time have failed meanwhile, is slowed then.
+func (l *Logins) enter(ctx context.Context, a attempt) (leave func(), err error) {
+	for {
+		slowed, err := l.slow(ctx, a)
+		if err != nil {
+			return nil, err
+		}
+		leave, err := l.gate(a, slowed).Enter(ctx, a.network, 1)
+		if err != nil || slowed || l.over(a) <= 0 {
+			return leave, err
+		}
+		leave()
+	}
+}
+
+// gate is where an attempt waits for a core: apart from strangers the holders in known places, and those who have failed often.
+func (l *Logins) gate(a attempt, slowed bool) *Gate {
+	switch {
+	case a.known:
+		return l.holders
+	case slowed:
+		return l.suspects
+	}
+	return l.strangers
+}
+
 func (l *Logins) attempt(network, account string) attempt {
 	a := attempt{
 		network: network, account: account, networkKey: maphash.String(l.seed, network), accountKey: maphash.String(l.seed, account),
@@ -122,48 +144,59 @@ func (l *Logins) attempt(network, account string) attempt {
 	return a
 }
 
-// slow passes the time that earlier failures cost. An account in a place that knows it has a room of its own.
-func (l *Logins) slow(ctx context.Context, a attempt) error {
+// slow passes the time that failures cost, if there are too many. An account in a place that knows it has a room of its own.
+func (l *Logins) slow(ctx context.Context, a attempt) (slowed bool, err error) {
 	room := a.networkKey
 	if a.known {
 		room = a.placeKey
 	}
-	delay, ok := l.delay(a, room)
+	over, ok := l.wait(a, room)
 	if !ok {
 		l.notices.warn("too many log-ins wait: they are refused for now", "network", a.network, "account", a.account)
-		return ErrBusy
+		return false, ErrBusy
 	}
-	if delay == 0 {
-		return nil
+	if over <= 0 {
+		return false, nil
 	}
 	defer l.passed(room)
-	timer := time.NewTimer(delay)
+	timer := time.NewTimer(min(l.config.FirstDelay<<(over-1), l.config.MaxDelay))
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return true, nil
 	case <-ctx.Done():
-		return fmt.Errorf("waiting to log in: %w", context.Cause(ctx))
+		return false, fmt.Errorf("waiting to log in: %w", context.Cause(ctx))
 	}
 }
 
-// delay is how long an attempt is slowed; it counts one that is in its room, and is false if the room is full.
-func (l *Logins) delay(a attempt, room uint64) (delay time.Duration, ok bool) {
+// wait counts an attempt that has to be slowed in its room, and is false if the room is full.
+func (l *Logins) wait(a attempt, room uint64) (over int, ok bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	now := l.config.Now()
-	over := l.networks.over(now, a.networkKey)
-	if !a.known {
-		over = max(over, l.accounts.over(now, a.accountKey))
-	}
-	if over <= 0 {
-		return 0, true
+	if over = l.overNow(a); over <= 0 {
+		return over, true
 	}
 	if l.slowed[room] >= maxSlowed {
 		return 0, false
 	}
 	l.slowed[room]++
-	return min(l.config.FirstDelay<<(over-1), l.config.MaxDelay), true
+	return over, true
+}
+
+// over is how many failures count against an attempt.
+func (l *Logins) over(a attempt) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.overNow(a)
+}
+
+func (l *Logins) overNow(a attempt) int {
+	now := l.config.Now()
+	over := l.networks.over(now, a.networkKey)
+	if !a.known {
+		over = max(over, l.accounts.over(now, a.accountKey))
+	}
+	return over
 }
 
 func (l *Logins) passed(room uint64) {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -262,6 +263,34 @@ func TestOperatorsHear(t *testing.T) {
 		}
 		if !strings.Contains(got, `level=WARN msg="log-ins are slowed: too many failed for one account" account=account0 network=203.0.113.0`) {
 			t.Error(got)
+		}
+	})
+}
+
+// attacks.md 9: attempts made at once are slowed as those made in a row are: no more are judged before the first delay than are
+// free.
+func TestAttemptsAtOnceAreSlowedToo(t *testing.T) {
+	inBubble(t, func(t *testing.T, d *desk) {
+		var judged, busy atomic.Int32
+		for range 60 {
+			go func() {
+				_, err := d.Attempt(t.Context(), office, "mario", func(context.Context) (bool, error) {
+					time.Sleep(10 * time.Millisecond)
+					judged.Add(1)
+					return false, nil
+				})
+				if errors.Is(err, ErrBusy) {
+					busy.Add(1)
+				}
+			}()
+		}
+		time.Sleep(900 * time.Millisecond)
+		synctest.Wait()
+		if n := int(judged.Load()); n < freeAccount || n > freeAccount+runtime.GOMAXPROCS(0) {
+			t.Errorf("%d attempts are judged before the first delay is over", n)
+		}
+		if n := judged.Load() + busy.Load(); n != 60-maxSlowed {
+			t.Errorf("%d attempts are judged or refused, and not %d slowed", n, maxSlowed)
 		}
 	})
 }

@@ -94,7 +94,7 @@ func (s *subject) enclosable() bool {
 
 // relay sends a receipt to the original sender, by its reverse path (RFC 6109 2.1; norms.md 80).
 func (p *Point) relay(s *subject, receipt store.ID) (store.NewRelay, error) {
-	r := store.NewRelay{Message: receipt, Sender: s.unit.Address, Recipients: []pec.Address{s.Sender}}
+	r := store.NewRelay{Message: receipt, Sender: s.unit.Address, For: s.Sender, Recipients: []pec.Address{s.Sender}}
 	if _, ours := p.Units.ByDomain(s.Sender.Domain()); ours {
 		r.Local = true
 		return r, nil

@@ -54,7 +54,7 @@ func TestCheckFindsEachViolation(t *testing.T) {
 		"a fact that is missing":          {"DELETE FROM event; DELETE FROM fact WHERE no = 2", "fact 2 is missing"},
 		"a record that was changed":       {"UPDATE fact SET record = CAST(replace(record, 'event accepted', 'event acceptes') AS BLOB)", "cannot be read"},
 		"an event that no record has":     {"INSERT INTO event SELECT provider, pec_id, 'x@y', kind, fact, n, at FROM event LIMIT 1", "the index and the records differ"},
-		"a task without a fact":           {"INSERT INTO task SELECT randomblob(16), 'relay', 0, 0, 0, message, '', '', '', '', '', x'00', '' FROM entry LIMIT 1", "has no fact"},
+		"a task without a fact":           {"INSERT INTO task SELECT randomblob(16), 'relay', 0, 0, 0, message, '', '', '', '', '', '', x'00', '' FROM entry LIMIT 1", "has no fact"},
 		"a digest that is not the signed": {"UPDATE message SET signed_sha256 = x'00' WHERE kind = 'accettazione'", "is not the recorded one"},
 		"offsets that are not its parts":  {"UPDATE message SET structure = (SELECT structure FROM message WHERE kind = 'posta-certificata') WHERE kind = 'accettazione'", "are not those of its octets"},
 		"another original":                {"UPDATE envelope SET header = CAST('From: x' || char(13, 10, 13, 10) AS BLOB)", "is not the one that was accepted"},

@@ -61,9 +61,9 @@ func TestWhatAnArrivalCosts(t *testing.T) {
 		cost   int
 		turn   string
 	}{
-		"one unit":         {&message{recipients: []pec.Address{mario, anna}}, transport, true, 1, "peer " + beta().entry.Key()},
-		"two units":        {&message{recipients: []pec.Address{mario, gino}}, transport, true, 2, "peer " + beta().entry.Key()},
-		"a receipt":        {&message{recipients: []pec.Address{mario, gino}}, receipt, true, 1, "peer " + beta().entry.Key()},
+		"one unit":         {&message{recipients: []pec.Address{mario, anna}, network: "192.0.2.7"}, transport, true, 1, "peer " + beta().entry.Key() + " at 192.0.2.7"},
+		"two units":        {&message{recipients: []pec.Address{mario, gino}, network: "192.0.2.7"}, transport, true, 2, "peer " + beta().entry.Key() + " at 192.0.2.7"},
+		"a receipt":        {&message{recipients: []pec.Address{mario, gino}, network: "192.0.2.7"}, receipt, true, 1, "peer " + beta().entry.Key() + " at 192.0.2.7"},
 		"our own":          {&message{recipients: []pec.Address{mario, gino}, task: task, from: luigi}, transport, true, 1, "own " + string(luigi)},
 		"inconsistent":     {&message{recipients: []pec.Address{mario}, network: "192.0.2.2"}, transport, false, 1, "network 192.0.2.2"},
 		"without a signer": {&message{network: "192.0.2.2"}, nil, false, 1, "network 192.0.2.2"},

@@ -119,7 +119,7 @@ func (p *Point) charge(ctx context.Context, g *genuine, to []pec.Address) (store
 func (p *Point) taken(g *genuine, unit *issuance.Unit, issued *issuance.Issued, own []pec.Address) store.TakenReceipt {
 	m := issued.Message(g.signer.Key(), g.Data.ID, store.Span{})
 	return store.TakenReceipt{Message: m, Recipients: own, Relay: store.NewRelay{
-		Message: m.ID, Target: g.signer.Key(), Sender: unit.Address, Recipients: []pec.Address{pec.Address(g.signer.ServiceMailbox)},
+		Message: m.ID, Target: g.signer.Key(), Sender: unit.Address, For: g.Data.Sender, Recipients: []pec.Address{pec.Address(g.signer.ServiceMailbox)},
 	}}
 }
 

@@ -119,7 +119,8 @@ func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e st
 	}
 	h.Instant = p.Store.Instant(cause)
 	h.Record = p.record(h.Instant, heardEvent(g, unit, about), []pec.Address{to})
-	return h, p.placeHeard(ctx, g, &h)
+	err := p.placeHeard(ctx, g, &h)
+	return h, err
 }
 
 // placeHeard puts the receipt into its mailbox by the same commit. If there is none any more, delivery holds it.

@@ -86,7 +86,7 @@ func turnOf(m *message, g *genuine, passed bool) string {
 	case m.task != nil:
 		return "own " + m.from.Key()
 	case passed:
-		return "peer " + g.signer.Key()
+		return "peer " + g.signer.Key() + " at " + m.network // anybody may send again what it signed
 	}
 	return "network " + m.network
 }

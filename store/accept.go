@@ -56,11 +56,12 @@ type NewRelay struct {
 	Target     string // directory entry's key or external domain
 	Local      bool
 	Sender     pec.Address
+	For        pec.Address // who sent the certified message that it is about, if that is not Sender
 	Recipients []pec.Address
 }
 
 func (b *batch) relay(r NewRelay, provider string, id pec.ID) {
-	t := Task{ID: NewID(), Kind: TaskRelay, Due: b.instant.At, Since: b.instant.At, Message: r.Message, Provider: provider, PEC: id, Sender: r.Sender, Target: r.Target}
+	t := Task{ID: NewID(), Kind: TaskRelay, Due: b.instant.At, Since: b.instant.At, Message: r.Message, Provider: provider, PEC: id, Sender: r.Sender, Target: r.Target, Turn: r.For.Key()}
 	if r.Local {
 		t.Kind = TaskReceive
 	}
@@ -71,8 +72,9 @@ func (b *batch) relay(r NewRelay, provider string, id pec.ID) {
 	}
 }
 
-func (b *batch) deliver(message ID, sender, to pec.Address, provider string, id pec.ID) {
-	b.task(Task{ID: NewID(), Kind: TaskDeliver, Due: b.instant.At, Since: b.instant.At, Message: message, Provider: provider, PEC: id, Sender: sender, Target: string(to)})
+// deliver leaves a message to delivery, on account of a holder.
+func (b *batch) deliver(message ID, sender, to, account pec.Address, provider string, id pec.ID) {
+	b.task(Task{ID: NewID(), Kind: TaskDeliver, Due: b.instant.At, Since: b.instant.At, Message: message, Provider: provider, PEC: id, Sender: sender, Target: string(to), Turn: account.Key()})
 }
 
 // issued records that we issued a message for a step; the key makes it the only one.

@@ -112,7 +112,7 @@ func (s *Store) Refuse(ctx context.Context, r Refusal) error {
 	b.issued(t.Provider, t.PEC, recipient, stepOutcome, pec.NonDelivery, r.Receipt.ID)
 	if r.Own {
 		b.outcome(t.Provider, t.PEC, []pec.Address{recipient}, StateFailed)
-		b.deliver(r.Receipt.ID, r.Signing, r.Sender, t.Provider, t.PEC)
+		b.deliver(r.Receipt.ID, r.Signing, r.Sender, r.Sender, t.Provider, t.PEC)
 	} else {
 		b.relay(r.Relay, t.Provider, t.PEC)
 	}
@@ -143,7 +143,7 @@ func (s *Store) Report(ctx context.Context, r Report) error {
 	if err := b.message(r.Message); err != nil {
 		return fmt.Errorf("reporting on %s: %w", r.Task.PEC, err)
 	}
-	b.deliver(r.Message.ID, "", r.Sender, r.Task.Provider, r.Task.PEC)
+	b.deliver(r.Message.ID, "", r.Sender, r.Sender, r.Task.Provider, r.Task.PEC)
 	return s.commit(ctx, b)
 }
 

@@ -12,7 +12,7 @@
 // the fact that does it. So a crash loses nothing, and recovery is the ordinary path run again.
 //
 // What a commit makes due goes to the workers of this process in memory; the table is looked at when the process starts, when
-// something comes due later, and when more is due than a queue holds. Senders take turns, and a target has eight workers at
+// something comes due later, and when more is due than a queue holds. Holders take turns, and a target has so many workers at
 // most, so that neither a burst nor a peer that stalls delays others (queue.go, turns.go).
 //
 // Octets are stored once. A content is what was written in one go: a submission as it was received, an arrival as it was

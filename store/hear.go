@@ -65,7 +65,7 @@ func (s *Store) Hear(ctx context.Context, h Heard) error {
 	if h.Inbox != nil {
 		b.put(*h.Inbox, message, size, false)
 	} else {
-		b.deliver(message, h.Sender, h.To, h.Provider, h.PEC)
+		b.deliver(message, h.Sender, h.To, h.To, h.Provider, h.PEC)
 	}
 	if h.Task != nil {
 		b.received(*h.Task)

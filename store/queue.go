@@ -106,7 +106,7 @@ func (q *queue) due(at time.Time) {
 func (q *queue) postponed(t Task) {
 	q.mu.Lock()
 	c := q.claims[t.ID]
-	running := c != nil && c.state == claimRunning
+	running := c != nil && c.state >= claimRunning
 	if running {
 		c.after = &t
 	} else {
@@ -124,7 +124,7 @@ func (q *queue) finished(t Task) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	c := q.claims[t.ID]
-	if c != nil && c.state == claimRunning {
+	if c != nil && c.state >= claimRunning {
 		c.state = claimFinished
 		return
 	}

@@ -6,15 +6,13 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
-
-	"github.com/ceralacca/ceralacca/pec"
 )
 
 // eight workers are what a target may have in these tests.
 const eight = 8
 
 func aTask(sender, target string) Task {
-	return Task{ID: NewID(), Kind: TaskDeliver, Sender: pec.Address(sender), Target: target}
+	return Task{ID: NewID(), Kind: TaskDeliver, Turn: sender, Target: target}
 }
 
 func (q *queue) put(ts ...Task) {

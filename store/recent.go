@@ -62,7 +62,7 @@ type sentKey struct {
 
 const (
 	rememberedRows   = 4096
-	rememberedOctets = 8 << 10 // of an envelope; longer ones are read each time
+	rememberedOctets = 8 << 10 // of one of them; longer ones are read each time
 )
 
 func newMemory() memory {
@@ -76,7 +76,9 @@ func newMemory() memory {
 // remember keeps what a commit has written.
 func (m memory) remember(b *batch) {
 	for _, x := range b.messages {
-		m.messages.put(x.ID, x)
+		if len(x.structure)+len(x.MessageID)+len(x.Trace) <= rememberedOctets { // strangers say how long these are
+			m.messages.put(x.ID, x)
+		}
 	}
 	for _, e := range b.envelopes {
 		m.envelope(e)

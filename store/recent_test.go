@@ -1,7 +1,9 @@
 package store
 
 import (
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -65,5 +67,40 @@ func TestOnlyWhatIsCommittedIsRemembered(t *testing.T) {
 	}
 	if diff := cmp.Diff(readMessage.recipe, message.recipe); diff != "" {
 		t.Errorf("remembered otherwise than stored: %s", diff)
+	}
+}
+
+// attacks.md 6: what strangers can make long is not remembered.
+func TestLongStructuresAreNotRemembered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, openSQLiteDir)
+	b := plainBatch()
+	long := w.message(KindDSN, newPEC(), Recipe{Literal([]byte("x"))})
+	long.MessageID = strings.Repeat("m", rememberedOctets)
+	w.must(b.message(long))
+	w.must(w.commit(w.ctx(), b))
+	if _, remembered := w.memory.messages.get(long.ID); remembered {
+		t.Error("it is remembered")
+	}
+	if m, err := w.Message(w.ctx(), long.ID); err != nil || m.MessageID != long.MessageID {
+		t.Errorf("read: %v", err)
+	}
+}
+
+// A stop does not wait for who reads a snapshot.
+func TestCloseDoesNotWaitForReaders(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, openSQLiteDir)
+	w.accepted()
+	snapshot, err := Open(w.ctx(), Options{Dir: w.Dir(), Now: w.clock.Now, Jumped: w.clock.Jumped, Log: w.log, ReadOnly: true})
+	w.must(err)
+	defer snapshot.Close()
+	closed := make(chan error, 1)
+	go func() { closed <- w.Close() }()
+	select {
+	case err := <-closed:
+		w.must(err)
+	case <-time.After(8 * time.Second): // SQLite would wait for ten
+		t.Error("the store is not closed while a snapshot is read")
 	}
 }

@@ -229,7 +229,7 @@ func (w *world) owed(to pec.Address) Task {
 	b.instant.At = w.now()
 	m := w.message(KindDSN, newPEC(), Recipe{Literal([]byte("owed"))})
 	w.must(b.message(m))
-	b.deliver(m.ID, "", to, alfa, m.PEC)
+	b.deliver(m.ID, "", to, to, alfa, m.PEC)
 	w.must(w.commit(w.ctx(), b))
 	return w.task(TaskDeliver, m.PEC)
 }

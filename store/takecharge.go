@@ -89,7 +89,7 @@ func (s *Store) TakeCharge(ctx context.Context, c Charge) error {
 	for _, r := range c.Recipients {
 		b.do(`INSERT INTO arrival (provider, pec_id, recipient, digest, fact) VALUES ($1, $2, $3, $4, $5)`,
 			e.Provider, string(e.PEC), r.Key(), c.Digest, b.fact[:])
-		b.deliver(e.Message, e.Sender, r, e.Provider, e.PEC)
+		b.deliver(e.Message, e.Sender, r, e.Sender, e.Provider, e.PEC)
 	}
 	for _, taken := range c.Receipts {
 		if err := b.message(taken.Message); err != nil {

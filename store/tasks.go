@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -32,15 +33,17 @@ type Task struct {
 	PEC      pec.ID
 	Sender   pec.Address // reverse path of what is to be sent or delivered; "" is the null path
 	Target   string      // relay: directory entry or external domain; deliver, follow-up: the recipient
+	Turn     string      // key of the holder on whose account it is: who sent the message that it is about. Holders take turns
 	Trouble  string      // what went wrong last
 	token    string
 }
 
 func (b *batch) task(t Task) {
-	b.do(`INSERT INTO task (id, kind, due, since, attempts, message, provider, pec_id, sender, target, token, fact, trouble)
-		VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, '', $10, '')`,
+	t.Turn = cmp.Or(t.Turn, t.Sender.Key())
+	b.do(`INSERT INTO task (id, kind, due, since, attempts, message, provider, pec_id, sender, target, turn, token, fact, trouble)
+		VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, '', $11, '')`,
 		t.ID[:], string(t.Kind), micros(t.Due), micros(t.Since), t.Message[:], t.Provider, string(t.PEC),
-		string(t.Sender), t.Target, b.fact[:])
+		string(t.Sender), t.Target, t.Turn, b.fact[:])
 	b.tasks = append(b.tasks, t)
 }
 
@@ -72,7 +75,7 @@ func clip(s string) string {
 }
 
 func (s *Store) tasks(ctx context.Context, where string, args ...any) ([]Task, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT id, kind, due, since, attempts, message, provider, pec_id, sender, target, token, trouble FROM task `+where, args...)
+	rows, err := s.read.QueryContext(ctx, `SELECT id, kind, due, since, attempts, message, provider, pec_id, sender, target, turn, token, trouble FROM task `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading tasks: %w", err)
 	}
@@ -81,7 +84,7 @@ func (s *Store) tasks(ctx context.Context, where string, args ...any) ([]Task, e
 	for rows.Next() {
 		var t Task
 		var due, since int64
-		if err := rows.Scan(&t.ID, &t.Kind, &due, &since, &t.Attempts, &t.Message, &t.Provider, &t.PEC, &t.Sender, &t.Target, &t.token, &t.Trouble); err != nil {
+		if err := rows.Scan(&t.ID, &t.Kind, &due, &since, &t.Attempts, &t.Message, &t.Provider, &t.PEC, &t.Sender, &t.Target, &t.Turn, &t.token, &t.Trouble); err != nil {
 			return nil, fmt.Errorf("reading tasks: %w", err)
 		}
 		t.Due, t.Since = fromMicros(due), fromMicros(since)

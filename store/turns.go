@@ -12,25 +12,26 @@ func perTarget(k TaskKind) int {
 	return 8
 }
 
-// turns orders what waits. Senders take turns, and within a sender's tasks the targets do, so that nobody waits for one
-// holder's burst (attacks.md 39). A target that has all its workers is passed over until one is free.
+// turns orders what waits. Holders take turns, for what they sent and what comes back about it, and within a holder's tasks
+// the targets do, so that nobody waits for one holder's burst (attacks.md 39). A target that has all its workers is passed over
+// until one is free.
 type turns struct {
-	order    []*turn // senders with something to run, the next one first
-	bySender map[string]*turn
-	most     int                // workers of a target
-	running  map[string]int     // workers by target; no entry: none
-	parked   map[string][]*lane // of targets that have all their workers
+	order   []*turn // holders with something to run, the next one first
+	byName  map[string]*turn
+	most    int                // workers of a target
+	running map[string]int     // workers by target; no entry: none
+	parked  map[string][]*lane // of targets that have all their workers
 }
 
-// turn has the lanes of one sender, those that may run, the next one first.
+// turn has the lanes of one holder, those that may run, the next one first.
 type turn struct {
-	sender string
+	name   string
 	listed bool // in turns.order
 	lanes  []*lane
 	to     map[string]*lane
 }
 
-// lane is what one sender has for one target.
+// lane is what one holder has for one target.
 type lane struct {
 	from   *turn
 	target string
@@ -38,15 +39,15 @@ type lane struct {
 }
 
 func newTurns(most int) turns {
-	return turns{most: most, bySender: map[string]*turn{}, running: map[string]int{}, parked: map[string][]*lane{}}
+	return turns{most: most, byName: map[string]*turn{}, running: map[string]int{}, parked: map[string][]*lane{}}
 }
 
 func (o *turns) add(c *claim) {
-	name := string(c.task.Sender)
-	s := o.bySender[name]
+	name := c.task.Turn
+	s := o.byName[name]
 	if s == nil {
-		s = &turn{sender: name, to: map[string]*lane{}}
-		o.bySender[name] = s
+		s = &turn{name: name, to: map[string]*lane{}}
+		o.byName[name] = s
 	}
 	l := s.to[c.task.Target]
 	if l == nil {
@@ -57,7 +58,7 @@ func (o *turns) add(c *claim) {
 	l.claims = append(l.claims, c)
 }
 
-// list puts a lane at the end of its sender's, or aside if its target has all its workers.
+// list puts a lane at the end of its holder's, or aside if its target has all its workers.
 func (o *turns) list(l *lane) {
 	if o.isFull(l.target) {
 		o.parked[l.target] = append(o.parked[l.target], l)
@@ -119,7 +120,7 @@ func (o *turns) from(l *lane) *claim {
 func (o *turns) remove(l *lane) {
 	delete(l.from.to, l.target)
 	if len(l.from.to) == 0 {
-		delete(o.bySender, l.from.sender)
+		delete(o.byName, l.from.name)
 	}
 }
 

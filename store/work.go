@@ -54,7 +54,7 @@ func (w workers) settle(b *batch, now time.Time) {
 }
 
 // Work does the tasks of a kind, at most parallel at a time, until the context ends; then it waits for those under way.
-// Senders take turns, and a target has perTarget(kind) workers at most.
+// Holders take turns, and a target has perTarget(kind) workers at most.
 // do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far). After
 // a failed write it returns ErrClosed.
 func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry func(Task) time.Duration, do func(context.Context, Task) error) error {

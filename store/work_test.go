@@ -69,7 +69,7 @@ func tasksRunOnce(w *world) {
 				b.instant.At = w.now()
 				m := w.message(KindDSN, pec.ID(fmt.Sprintf("%d.%d@alfa.test", i, k)), Recipe{Literal([]byte("x"))})
 				w.tolerate(b.message(m))
-				b.deliver(m.ID, "", mario, alfa, m.PEC)
+				b.deliver(m.ID, "", mario, mario, alfa, m.PEC)
 				w.tolerate(w.commit(w.ctx(), b))
 			}
 		})

@@ -96,11 +96,12 @@ CREATE TABLE arrival (
   PRIMARY KEY (provider, pec_id, recipient)
 ) WITHOUT ROWID;
 
--- Work that follows from a fact, written with it. token is the claim's; finishing deletes the row.
+-- Work that follows from a fact, written with it. turn is the holder on whose account it is; token is the claim's; finishing
+-- deletes the row.
 CREATE TABLE task (
   id BLOB PRIMARY KEY, kind TEXT NOT NULL, due INTEGER NOT NULL, since INTEGER NOT NULL, attempts INTEGER NOT NULL,
   message BLOB NOT NULL REFERENCES message(id), provider TEXT NOT NULL, pec_id TEXT NOT NULL,
-  sender TEXT NOT NULL, target TEXT NOT NULL, token TEXT NOT NULL, fact BLOB NOT NULL, trouble TEXT NOT NULL
+  sender TEXT NOT NULL, target TEXT NOT NULL, turn TEXT NOT NULL, token TEXT NOT NULL, fact BLOB NOT NULL, trouble TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE INDEX task_due ON task(kind, due);
 
