@@ -26,11 +26,16 @@ type sandboxCmd struct {
 	Host      string `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, for containers (default ${default}); the certificates name localhost, 127.0.0.1, ::1 and mx.DOMAIN."`
 }
 
+// maxSandboxMailboxes bounds what a sandbox makes at its start: each password costs 30 ms.
+const maxSandboxMailboxes = 2000
+
 // Validate finds numbers that cannot be.
 func (c sandboxCmd) Validate() error {
 	switch {
 	case c.Mailboxes < 1:
 		return fmt.Errorf("--mailboxes=%d: there is 1 at least", c.Mailboxes)
+	case c.Mailboxes > maxSandboxMailboxes:
+		return fmt.Errorf("--mailboxes=%d: there are %d at most", c.Mailboxes, maxSandboxMailboxes)
 	case c.BasePort < 0 || c.BasePort > 65000:
 		return fmt.Errorf("--base-port=%d: it is between 1 and 65000, or 0 for free ones", c.BasePort)
 	}
@@ -81,6 +86,9 @@ func (n nameArg) Validate() error {
 // Run issues and writes the files; none is overwritten.
 func (c authorityIssueCmd) Run(_ context.Context) error {
 	w := &fileWriter{dir: c.Dir}
+	if _, err := os.Stat(filepath.Join(c.CA, "ca.pem")); c.CA != "" && err != nil {
+		return fmt.Errorf("--ca: there is no authority: %w", err)
+	}
 	ca, err := w.authority(cmp.Or(c.CA, c.Dir))
 	if err != nil {
 		return err

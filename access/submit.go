@@ -167,5 +167,9 @@ func (p *Point) repeated(ctx context.Context, s Submission, o *original) (pec.ID
 		Kind: pec.EventRepeated, ID: id, Provider: unit.Entry, ClientID: o.ClientID, Sender: s.Mailbox.Address,
 		Subject: o.Subject, OriginalSHA256: &o.content.SHA256,
 	}}}
-	return id, p.Store.Repeated(ctx, at, r)
+	if err := p.Store.Repeated(ctx, at, r); err != nil {
+		return "", err
+	}
+	p.Log.Info("accepted before: the same octets, Message-ID and recipients within five days", "id", id, "sender", s.Mailbox.Address, "client_id", o.ClientID)
+	return id, nil
 }

@@ -269,8 +269,14 @@ func (r *relay) record(at store.Instant) pec.Record {
 }
 
 func (r *relay) report(now, due time.Time) {
+	refused := slices.DeleteFunc(slices.Clone(r.results), func(x store.Relay) bool { return x.State != store.RelayFailed })
+	for _, x := range refused {
+		r.Log.Info("refused by the other server", "id", r.task.PEC, "kind", r.message.Kind, "target", r.task.Target, "recipient", x.Recipient, "said", x.Reply)
+	}
 	if due.IsZero() {
-		r.Log.Info("relayed", "id", r.task.PEC, "kind", r.message.Kind, "target", r.task.Target, "recipients", len(r.results))
+		if n := len(r.results) - len(refused); n > 0 {
+			r.Log.Info("relayed", "id", r.task.PEC, "kind", r.message.Kind, "target", r.task.Target, "recipients", n)
+		}
 		return
 	}
 	level := slog.LevelWarn

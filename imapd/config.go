@@ -30,6 +30,9 @@ type Config struct {
 	Logins *admission.Logins
 	// Handshakes is where the signatures of TLS handshakes wait (admission.GuardTLS). nil means a gate of its own.
 	Handshakes *admission.Gate
+	// Reserve is how many octets of the disk must be free before a client may change something; it may read at any time. A
+	// write that finds no room would end the process (design.md 4). 0 means none.
+	Reserve int64
 	// Log gets log-ins, refusals and failures, never passwords or contents. nil means nowhere.
 	Log *slog.Logger
 	// Grace is what commands under way get when Serve is told to stop. 0 means 10 seconds.

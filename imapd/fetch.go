@@ -52,7 +52,7 @@ func (s *session) fetchPart(w *imapserver.FetchWriter, v *view, indexes []int, o
 		return err
 	}
 	var seen map[uint32]bool
-	if marksSeen(options) && !v.readOnly {
+	if marksSeen(options) && !v.readOnly && s.room() == nil {
 		var err error
 		if seen, err = s.markSeen(v, indexes); err != nil {
 			return err

@@ -52,7 +52,10 @@ func (s *session) answer(command string, err error) error {
 		return no(imap.ResponseCodeNonExistent, "There is no such mailbox or message")
 	case errors.Is(err, store.ErrConflict):
 		return no(imap.ResponseCodeInUse, "Somebody else changed it meanwhile; try again")
-	case errors.Is(err, store.ErrSpool), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, store.ErrSpool):
+		s.log.Error("imapd: a command found no room", "command", command, "err", err)
+		return no(imap.ResponseCodeUnavailable, "The disk is full; try again later")
+	case errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		s.log.Warn("imapd: a command could not be done now", "command", command, "err", err)
 		return no(imap.ResponseCodeUnavailable, "It cannot be done now; try again later")
 	}

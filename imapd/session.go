@@ -54,8 +54,25 @@ func newSession(stop, work context.Context, server *Server, wire *imapserver.Con
 func (s *session) do(command string, run func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if writes(command) {
+		if err := s.room(); err != nil {
+			return s.answer(command, err)
+		}
+	}
 	return s.answer(command, run())
 }
+
+// writes tells whether a command changes what is stored.
+func writes(command string) bool {
+	switch command {
+	case "APPEND", "COPY", "MOVE", "CREATE", "DELETE", "RENAME", "SUBSCRIBE", "UNSUBSCRIBE", "STORE", "EXPUNGE":
+		return true
+	}
+	return false
+}
+
+// room is an error while the disk is nearly full: what is owed to holders is written first.
+func (s *session) room() error { return s.store.CheckReserve(s.server.config.Reserve) }
 
 // selected is do for a command that needs a selected folder, whose view it brings up to date first.
 func (s *session) selected(command string, run func(*view) error) error {

@@ -94,7 +94,13 @@ func (c *Config) loadUnit(i int, now time.Time) (*issuance.Unit, error) {
 		errs = append(errs, err)
 		u.Keys = append(u.Keys, loaded)
 	}
-	return u, errors.Join(errs...)
+	if err := errors.Join(errs...); err != nil {
+		return u, err
+	}
+	if _, err := u.Certificate(now); err != nil {
+		return u, c.fault(key+".keys", "%v: its first use ('from') or its certificate is later than now", err)
+	}
+	return u, nil
 }
 
 // loadKey reads a signing key and holds its certificate against the profile (norms.md 113-117).

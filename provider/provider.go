@@ -201,7 +201,7 @@ func (p *Provider) wireServers(m *material) error {
 	}
 	imap, err := imapd.New(imapd.Config{
 		Store: p.Store, TLS: &tls.Config{Certificates: []tls.Certificate{m.server}, MinVersion: tls.VersionTLS12}, MaxAppend: c.Limits.Message, Log: p.log,
-		Logins: logins, Handshakes: handshakes,
+		Logins: logins, Handshakes: handshakes, Reserve: c.Limits.Reserve / 2, // after submissions have stopped
 	})
 	if err != nil {
 		return fmt.Errorf("imaps: %w", err)

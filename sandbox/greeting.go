@@ -12,7 +12,7 @@ func (s *Sandbox) Greeting() string {
 	fmt.Fprintf(&b, "\nThe sandbox is ready. Nothing in it has legal value. Every password is %q.\n\n", Password)
 	fmt.Fprintf(&b, "  Control page   %s\n  Description    %s\n", c.ControlURL, s.path(contractName))
 	for _, p := range c.Providers {
-		fmt.Fprintf(&b, "\n  %s: submission (TLS) %s, IMAP (TLS) %s, SMTP %s\n", p.Name, p.Submissions, p.IMAPS, p.SMTP)
+		fmt.Fprintf(&b, "\n  %s: submission (TLS) %s, (STARTTLS) %s, IMAP (TLS) %s, SMTP %s\n", p.Name, p.Submissions, p.Submission, p.IMAPS, p.SMTP)
 		for i, m := range p.Mailboxes {
 			if i == 3 {
 				fmt.Fprintf(&b, "    and %d more\n", len(p.Mailboxes)-3)
@@ -40,9 +40,9 @@ func (s *Sandbox) firstStep() string {
 	from, to := c.Providers[0], c.Providers[1]
 	return fmt.Sprintf(`CA='%[1]s'
 printf 'From: %[2]s\nTo: %[3]s\nSubject: Prova\nMessage-ID: <prova-1@esempio.test>\n\nCiao!\n' |
-  curl --cacert "$CA" --crlf -T - -u %[2]s:%[4]s smtps://%[5]s --mail-from %[2]s --mail-rcpt %[3]s
-curl --cacert "$CA" -u %[2]s:%[4]s 'imaps://%[6]s/INBOX;UID=1'
-curl --cacert "$CA" -u %[2]s:%[4]s 'imaps://%[6]s/INBOX;UID=2'
+  curl -sS --cacert "$CA" --crlf -T - -u %[2]s:%[4]s smtps://%[5]s --mail-from %[2]s --mail-rcpt %[3]s
+curl -sS --cacert "$CA" -u %[2]s:%[4]s 'imaps://%[6]s/INBOX;UID=1'
+curl -sS --cacert "$CA" -u %[2]s:%[4]s 'imaps://%[6]s/INBOX;UID=2'
 `, s.path(caName), from.Mailboxes[0].Address, to.Mailboxes[0].Address, Password, from.Submissions, from.IMAPS)
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"os"
 	"strconv"
 	"strings"
 	"syscall"
@@ -84,6 +85,9 @@ func (p *plan) listen(dialled, what string) (net.Listener, error) {
 	l, err := net.Listen("tcp", p.listened(dialled))
 	if noAddress(err) {
 		return nil, fmt.Errorf("%s is no address of this machine: %w. Name another one with --host", p.host, err)
+	}
+	if errors.Is(err, os.ErrPermission) {
+		return nil, fmt.Errorf("the port of %s cannot be opened: %w. A port under 1024 needs root; choose others with --base-port", what, err)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("the port of %s cannot be opened: %w. Stop what uses it, or choose others with --base-port", what, err)

@@ -11,7 +11,7 @@ import (
 // What is wrong with the octets of a message. The reader that Receive gets returns these.
 var (
 	// ErrBare is a bare CR, a bare LF or a NUL: 550 5.6.11 (design.md 5).
-	ErrBare = errors.New("le righe devono finire con CRLF, senza NUL / lines must end in CRLF, without NUL (Python: policy=email.policy.SMTP)")
+	ErrBare = errors.New("le righe devono finire con CRLF, senza NUL / lines must end in CRLF, without NUL (curl: --crlf; Python: policy=email.policy.SMTP)")
 	// ErrTooBig is a message over Config.MaxSize: 552 5.3.4.
 	ErrTooBig = errors.New("message is too big")
 )

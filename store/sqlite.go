@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"path/filepath"
 	"sync"
 
@@ -55,7 +56,10 @@ func sqliteDSN(path string, pragmas ...string) string {
 
 func openSQLite(ctx context.Context, s *Store, path string) (*sqliteEngine, error) {
 	e := &sqliteEngine{store: s, requests: make(chan *request), stmts: map[string]*sql.Stmt{}, done: make(chan struct{})}
-	var err error
+	err := makePrivate(path)
+	if err != nil {
+		return nil, err
+	}
 	// synchronous FULL: a commit returns after the log is on the disk.
 	if e.writers, err = sql.Open("sqlite", sqliteDSN(path, "journal_mode(WAL)", "synchronous(FULL)", "foreign_keys(1)", "busy_timeout(10000)", "cache_size(-65536)", "temp_store(2)", "wal_autocheckpoint(0)")); err != nil {
 		return nil, err
@@ -71,6 +75,18 @@ func openSQLite(ctx context.Context, s *Store, path string) (*sqliteEngine, erro
 		return nil, errors.Join(err, e.conn.Close(), e.writers.Close())
 	}
 	return e, nil
+}
+
+// makePrivate makes sure that nobody else reads the database; SQLite gives its log the same mode.
+func makePrivate(path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return fmt.Errorf("opening the database: %w", err)
+	}
+	if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		return fmt.Errorf("closing the database to others: %w", err)
+	}
+	return nil
 }
 
 // unopened tells what to do about a database that SQLite does not understand.
