@@ -57,7 +57,11 @@ func (c sandboxCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(s.Run(ctx, func() { fmt.Print(s.Greeting()) }), s.Close())
+	err = errors.Join(s.Run(ctx, func() { fmt.Print(s.Greeting()) }), s.Close())
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
 }
 
 type authorityCmd struct {

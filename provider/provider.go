@@ -253,7 +253,13 @@ func (p *Provider) Run(ctx context.Context) error {
 	} {
 		g.Go(func() error { return work(ctx) })
 	}
-	p.log.Info("the provider is running", "name", p.config.Provider.Name, "data", p.Store.Dir())
+	attrs := []any{"name", p.config.Provider.Name, "data", p.Store.Dir()}
+	for _, s := range p.servers {
+		if s.listener != nil {
+			attrs = append(attrs, s.name, s.listener.Addr().String())
+		}
+	}
+	p.log.Info("the provider is running", attrs...)
 	err := g.Wait()
 	if errors.Is(err, context.Canceled) {
 		return nil
