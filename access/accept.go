@@ -130,7 +130,7 @@ type routes struct {
 	byTarget   map[string][]pec.Address
 }
 
-// route looks up every recipient in one snapshot of the directory (RFC 6109 2.2.1; norms.md 20, 32)
+// route looks up every recipient in one snapshot of the directory (RFC 6109 2.2.1; norms.md 20, 32).
 func (p *Point) route(dir *directory.Directory, to []pec.Address) (*routes, error) {
 	r := &routes{byTarget: map[string][]pec.Address{}}
 	for _, a := range to {

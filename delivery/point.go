@@ -71,6 +71,7 @@ func (p *Point) undeliverable(ctx context.Context, t store.Task) error {
 	return p.Store.Undeliverable(ctx, at, p.record(at, ev), t, reason)
 }
 
+// deposit prepares the entry of a task's message; instant and record are its caller's.
 func (p *Point) deposit(ctx context.Context, t store.Task, m store.Message, box store.Mailbox) (store.Deposit, error) {
 	in, err := p.Store.InboxEntryOf(ctx, box, t.Sender, pec.Address(t.Target), m.Trace)
 	return store.Deposit{Task: t, Inbox: in, Size: m.Size}, err

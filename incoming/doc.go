@@ -9,8 +9,8 @@
 // A message is judged in four steps, each recorded: a signature exists, its certificate is a provider's in the directory,
 // it is valid, and the message is formally right. Only what passed all four changes anything.
 //
-// What passed waits in turns by the provider that signed it, before the instant is read and for a bounded time:
-// admission.ErrBusy, and nothing is kept. What did not pass waits by the network that it came from.
+// What passed waits in turns by the provider that signed it and the network that it came from, before the instant is read and
+// for a bounded time: admission.ErrBusy, and nothing is kept. What did not pass waits by that network alone.
 //
 // ReceiveOwn does the same for what this provider sends to itself: the same checks on the stored octets, without SMTP.
 //
