@@ -2,7 +2,9 @@ package hostile
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"regexp"
@@ -16,19 +18,54 @@ import (
 // run runs a command to its end and gives its output and its exit status.
 func run(t testing.TB, name string, args ...string) (string, int) {
 	t.Helper()
-	return pipe(t, "", name, args...)
+	var out bytes.Buffer
+	cmd := exec.Command(name, args...)
+	cmd.Stdout, cmd.Stderr = &out, &out
+	return finish(t, cmd, &out)
 }
 
-// pipe is run with a standard input.
-func pipe(t testing.TB, stdin, name string, args ...string) (string, int) {
+// talk is run with a standard input: what to say once the program has written what it waits for. It stays open until the
+// program ends by itself; one that does not is killed.
+func talk(t testing.TB, after, say, name string, args ...string) (string, int) {
 	t.Helper()
-	cmd := exec.Command(name, args...)
-	var out bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &out, &out
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, name, args...)
+	stdin, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := &answering{after: after, say: func() error {
+		_, err := io.WriteString(stdin, say)
+		return err
+	}}
+	cmd.Stdout, cmd.Stderr = out, out
+	return finish(t, cmd, &out.written)
+}
+
+// answering says something once when a text has been written to it.
+type answering struct {
+	written bytes.Buffer
+	after   string
+	say     func() error
+}
+
+func (a *answering) Write(p []byte) (int, error) {
+	a.written.Write(p)
+	if a.say != nil && strings.Contains(a.written.String(), a.after) {
+		say := a.say
+		a.say = nil
+		return len(p), say()
+	}
+	return len(p), nil
+}
+
+func finish(t testing.TB, cmd *exec.Cmd, out *bytes.Buffer) (string, int) {
+	t.Helper()
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatalf("%s could not be run: %v", name, err)
+		t.Fatalf("%s could not be run: %v", cmd.Path, err)
 	}
 	return out.String(), cmd.ProcessState.ExitCode()
 }

@@ -182,13 +182,14 @@ func (s *sandbox) wantApplicationProtocols(t *testing.T) {
 			conn.Close()
 		}
 	}
-	for _, port := range []string{p.Submissions, p.IMAPS} {
+	for port, greeting := range map[string]string{p.Submissions: "220 ", p.IMAPS: "* OK "} {
 		for _, version := range []string{"-tls1", "-tls1_1"} {
 			if out, status := run(t, "openssl", "s_client", "-connect", port, version, "-cipher", "DEFAULT@SECLEVEL=0"); status == 0 {
 				t.Errorf("%s at %s was served: %s", version, port, clip(out))
 			}
 		}
-		if out, _ := pipe(t, "R\n", "openssl", "s_client", "-connect", port, "-tls1_2", "-no_ign_eof"); !strings.Contains(out, "RENEGOTIATING") || !strings.Contains(out, "alert") {
+		// After the greeting: one that comes in the middle of a handshake makes s_client give up by itself.
+		if out, _ := talk(t, greeting, "R\n", "openssl", "s_client", "-connect", port, "-tls1_2", "-no_ign_eof"); !strings.Contains(out, "RENEGOTIATING") || !strings.Contains(out, "alert") {
 			t.Errorf("renegotiation at %s: %s", port, clip(out))
 		}
 	}
