@@ -108,6 +108,13 @@ func (authorityIssueCmd) Help() string {
 	ceralacca authority issue --dir esempio --provider 'Esempio PEC S.p.A.' --address posta-certificata@pec.example --hostname mx.pec.example`
 }
 
+func (migrateCmd) Help() string {
+	return `It copies every row and every octet to the new place, compares both, and then closes the old place for good: two places that both accept mail would certify everything twice. The provider has to be stopped, all its processes. After an error, a crash or an interrupt the same command goes on where it was; until it says that the data were moved, the old place is the one that counts.
+
+	ceralacca migrate -c ceralacca.toml --to 'postgres://pec@db.example/pec'
+	ceralacca migrate -c ceralacca.toml --to new-data`
+}
+
 func (checkCmd) Help() string {
 	return `It reads a snapshot of the data and lists each violation on a line of standard output; with one or more the exit status is 1.
 

@@ -23,6 +23,7 @@ type sandboxCmd struct {
 	Fresh     bool   `help:"Empty the sandbox's directory first."`
 	BasePort  int    `default:"20250" placeholder:"N" help:"First port; 0 takes free ones (default ${default})."`
 	Mailboxes int    `default:"3" placeholder:"N" help:"Mailboxes a provider (default ${default})."`
+	Database  string `placeholder:"URL" help:"Keep the data in PostgreSQL, such as postgres://USER@HOST/NAME; the sandbox makes schemas of its own there."`
 	Host      string `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, for containers (default ${default}); the certificates name localhost, 127.0.0.1, ::1 and mx.DOMAIN."`
 }
 
@@ -31,6 +32,11 @@ const maxSandboxMailboxes = 2000
 
 // Validate finds numbers that cannot be.
 func (c sandboxCmd) Validate() error {
+	if c.Database != "" {
+		if err := store.CheckDatabase(c.Database); err != nil {
+			return fmt.Errorf("--database: %w", err)
+		}
+	}
 	switch {
 	case c.Mailboxes < 1:
 		return fmt.Errorf("--mailboxes=%d: there is 1 at least", c.Mailboxes)
@@ -52,7 +58,7 @@ func (c sandboxCmd) Run(ctx context.Context, log *slog.Logger) error {
 		c.Dir = filepath.Join(cache, "ceralacca-sandbox")
 	}
 	s, err := sandbox.Open(ctx, sandbox.Options{
-		Dir: c.Dir, Fresh: c.Fresh, BasePort: c.BasePort, Mailboxes: c.Mailboxes, Host: c.Host, Log: log, Fatal: fatal(log),
+		Dir: c.Dir, Fresh: c.Fresh, BasePort: c.BasePort, Mailboxes: c.Mailboxes, Host: c.Host, Database: c.Database, Log: log, Fatal: fatal(log),
 	})
 	if err != nil {
 		return err
@@ -175,7 +181,9 @@ func (c checkCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	st, err := store.Open(ctx, store.Options{Dir: conf.Path(conf.DataDir), Now: clock.Now, Jumped: clock.Jumped, Fatal: fatal(log), Log: log, ReadOnly: true})
+	o := conf.StoreOptions(clock)
+	o.Fatal, o.Log, o.ReadOnly = fatal(log), log, true
+	st, err := store.Open(ctx, o)
 	if err != nil {
 		return err
 	}

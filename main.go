@@ -26,6 +26,7 @@ type commands struct {
 	Held       heldCmd       `cmd:"" help:"What was accepted at SMTP and is kept for the operators."`
 	Authority  authorityCmd  `cmd:"" help:"Certificates for a closed network of providers."`
 	Check      checkCmd      `cmd:"" help:"Check the invariants of a provider's data, while it runs or not."`
+	Migrate    migrateCmd    `cmd:"" help:"Move the data of a stopped provider into PostgreSQL, or back."`
 	Bench      benchCmd      `cmd:"" help:"Measure this program on this machine."`
 	Completion completionCmd `cmd:"" help:"Print what a shell needs to complete this program's command line."`
 	Man        manCmd        `cmd:"" help:"Print a manual page, or write them all."`

@@ -68,7 +68,7 @@ func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
 		return "", err
 	}
 	s.Recipients = pec.Distinct(s.Recipients)
-	o, err := p.take(s)
+	o, err := p.take(ctx, s)
 	if err != nil {
 		return "", err
 	}
@@ -115,7 +115,7 @@ type original struct {
 }
 
 // take spools the octets in one pass and checks them.
-func (p *Point) take(s Submission) (*original, error) {
+func (p *Point) take(ctx context.Context, s Submission) (*original, error) {
 	spool, scan := p.Store.NewSpool(), pec.NewScanner(nil)
 	if _, err := io.Copy(io.MultiWriter(spool, scan), s.Body); err != nil {
 		spool.Discard()
@@ -134,7 +134,7 @@ func (p *Point) take(s Submission) (*original, error) {
 		return nil, &Refused{faults}
 	}
 	var err error
-	if o.content, err = spool.Seal(); err != nil {
+	if o.content, err = spool.Seal(ctx); err != nil {
 		return nil, err
 	}
 	o.key = store.SubmissionKey{Mailbox: s.Mailbox.ID, ClientID: o.ClientID, SHA256: o.content.SHA256, Recipients: store.RecipientsDigest(s.Recipients)}

@@ -42,6 +42,14 @@ func (c *checker) records() error {
 			break
 		}
 	}
+	fresh, err := c.store.NewFacts(c.ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range fresh {
+		c.record(d, f)
+	}
+	c.report.Facts += len(fresh)
 	return c.compare(d)
 }
 

@@ -172,7 +172,7 @@ func (w *world) arrive(e envelope) []store.Task {
 	w.ok(spool.Write(issued.Before))
 	w.ok(spool.Write([]byte(e.body)))
 	w.ok(spool.Write(issued.After))
-	content := w.ok(spool.Seal()).(*store.Content)
+	content := w.ok(spool.Seal(w.t.Context())).(*store.Content)
 	defer content.Release()
 	at := w.Store.Instant(w.now())
 	m := issued.Message(e.house.unit.Entry, e.id, store.Span{})
@@ -199,7 +199,7 @@ func (w *world) sent(e envelope) {
 	box := w.ok(w.Store.Mailbox(w.t.Context(), e.from)).(store.Mailbox)
 	spool := w.Store.NewSpool()
 	w.ok(spool.Write([]byte(e.body)))
-	content := w.ok(spool.Seal()).(*store.Content)
+	content := w.ok(spool.Seal(w.t.Context())).(*store.Content)
 	defer content.Release()
 	at := w.Store.Instant(w.now())
 	acceptance := data

@@ -236,7 +236,7 @@ func (w *relayWorld) envelope(target string, to ...pec.Address) store.Task {
 	body := strings.TrimPrefix(relayed, "Subject: x\r\n\r\n")
 	spool := w.Store.NewSpool()
 	w.ok(spool.Write([]byte(body)))
-	content := w.ok(spool.Seal()).(*store.Content)
+	content := w.ok(spool.Seal(w.t.Context())).(*store.Content)
 	box := w.ok(w.Store.Mailbox(w.t.Context(), relaySender)).(store.Mailbox)
 	span := store.Span{Content: content.ID, Length: content.Size}
 	m := w.message(pec.Transport, id, span)

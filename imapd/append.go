@@ -44,6 +44,9 @@ func (s *session) append(name string, r imap.LiteralReader, options *imap.Append
 	if err != nil {
 		return nil, err
 	}
+	if uid == 0 {
+		return nil, nil // it is there; the client looks for its UID
+	}
 	return &imap.AppendData{UID: imap.UID(uid), UIDValidity: folder.UIDValidity}, nil
 }
 
@@ -70,7 +73,7 @@ func (s *session) spool(r imap.LiteralReader) (*store.Content, *pec.Structure, e
 		}
 		return nil, nil, fmt.Errorf("%w: %d of %d octets of a literal came: %v", errCut, n, r.Size(), err)
 	}
-	content, err := spool.Seal()
+	content, err := spool.Seal(s.ctx)
 	if err != nil {
 		return nil, nil, err
 	}

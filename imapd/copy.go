@@ -2,6 +2,7 @@ package imapd
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapserver"
@@ -44,8 +45,8 @@ func (s *session) copyTo(v *view, set imap.NumSet, dest string, move bool) (*ima
 		return nil, nil, err
 	}
 	source, copies, err := s.store.CopyTo(s.ctx, v.folder.ID, folder.ID, v.uids(indexes), move)
-	if err != nil || len(source) == 0 || len(source) != len(copies) {
-		return nil, source, err
+	if err != nil || len(source) == 0 || len(source) != len(copies) || slices.Contains(copies, 0) {
+		return nil, source, err // without the new UIDs clients look for them
 	}
 	return &imap.CopyData{UIDValidity: folder.UIDValidity, SourceUIDs: uidSet(source), DestUIDs: uidSet(copies)}, source, nil
 }

@@ -225,7 +225,7 @@ func (h *house) put(t testing.TB, folder, text string, flags ...string) uint32 {
 	if _, err := io.Copy(io.MultiWriter(spool, scanner), strings.NewReader(text)); err != nil {
 		t.Fatal(err)
 	}
-	content, err := spool.Seal()
+	content, err := spool.Seal(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -108,7 +108,7 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 		return err
 	}
 	var err error
-	if m.content, err = spool.Seal(); err != nil {
+	if m.content, err = spool.Seal(ctx); err != nil {
 		return err
 	}
 	defer m.content.Release()

@@ -21,7 +21,7 @@ func (w *world) sentWith(body string, from pec.Address, to ...pec.Address) pec.I
 	c.Data.At = at.At
 	spool := w.Store.NewSpool()
 	w.ok(spool.Write([]byte("header\r\n\r\n" + body)))
-	content := w.ok(spool.Seal()).(*store.Content)
+	content := w.ok(spool.Seal(w.t.Context())).(*store.Content)
 	defer content.Release()
 	span := store.Span{Content: content.ID, Offset: content.Size - int64(len(body)), Length: int64(len(body))}
 	transport := must(unit.Issue(c, strings.NewReader(body)))

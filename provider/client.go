@@ -66,7 +66,9 @@ func openAdmin(ctx context.Context, c *Config, clock *Clock, log *slog.Logger) (
 		log.Error("the data cannot be written", "error", err)
 		os.Exit(3)
 	}
-	st, err := store.Open(ctx, store.Options{Dir: c.Path(c.DataDir), Now: clock.Now, Jumped: clock.Jumped, Fatal: fatal, Log: log})
+	o := c.StoreOptions(clock)
+	o.Fatal, o.Log = fatal, log
+	st, err := store.Open(ctx, o)
 	if err != nil {
 		return nil, nil, err
 	}

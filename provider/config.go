@@ -12,6 +12,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
 )
 
 // Config is a provider's configuration file. example.toml says what each field means; paths are relative to the file.
@@ -19,6 +20,7 @@ type Config struct {
 	DataDir   string          `toml:"data_dir"`
 	Sandbox   bool            `toml:"sandbox"`
 	ClockFile string          `toml:"clock_file"`
+	Store     StoreConfig     `toml:"store"`
 	Provider  ProviderConfig  `toml:"provider"`
 	Units     []UnitConfig    `toml:"units"`
 	Listen    ListenConfig    `toml:"listen"`
@@ -29,6 +31,16 @@ type Config struct {
 
 	file  string
 	lines map[string]int
+}
+
+// StoreConfig says where the data are: an empty Database means in DataDir (store.Options).
+type StoreConfig struct {
+	Database string `toml:"database"`
+}
+
+// StoreOptions are those of the store that the configuration names; Log, Fatal and the like are the caller's to add.
+func (c *Config) StoreOptions(clock *Clock) store.Options {
+	return store.Options{Dir: c.Path(c.DataDir), Database: c.Store.Database, Now: clock.Now, Jumped: clock.Jumped}
 }
 
 // ProviderConfig names the provider.

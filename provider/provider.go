@@ -67,7 +67,9 @@ func Open(ctx context.Context, c *Config, o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
-	st, err := store.Open(ctx, store.Options{Dir: c.Path(c.DataDir), Now: o.Clock.Now, Jumped: o.Clock.Jumped, Fatal: o.Fatal, Log: o.Log, Fault: o.Fault})
+	so := c.StoreOptions(o.Clock)
+	so.Fatal, so.Log, so.Fault = o.Fatal, o.Log, o.Fault
+	st, err := store.Open(ctx, so)
 	if err != nil {
 		return nil, fmt.Errorf("opening the data: %w", err)
 	}
@@ -109,6 +111,9 @@ func (p *Provider) serviceMailboxes(ctx context.Context) error {
 		_, err := p.Store.Mailbox(ctx, u.Service)
 		if errors.Is(err, store.ErrNotFound) {
 			_, err = p.Store.AddMailbox(ctx, u.Service, true, "")
+			if errors.Is(err, store.ErrConflict) {
+				err = nil // another process of this provider was faster
+			}
 		}
 		if err != nil {
 			return err

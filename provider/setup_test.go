@@ -175,7 +175,7 @@ func hold(t testing.TB, st *store.Store, octets string) {
 	if _, err := io.WriteString(io.MultiWriter(spool, scan), octets); err != nil {
 		t.Fatal(err)
 	}
-	content, err := spool.Seal()
+	content, err := spool.Seal(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
 )
 
 // validate finds what can be told wrong without opening anything but the files that are named: all the faults at once.
@@ -19,6 +20,11 @@ func (c *Config) validate() error {
 	add := func(err error) {
 		if err != nil {
 			faults = append(faults, err)
+		}
+	}
+	if c.Store.Database != "" {
+		if err := store.CheckDatabase(c.Store.Database); err != nil {
+			add(c.fault("store.database", "%v", err))
 		}
 	}
 	add(c.required("provider.name", c.Provider.Name, "the provider's name as in the directory"))

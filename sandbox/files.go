@@ -90,7 +90,8 @@ type material struct {
 }
 
 // prepare makes keys and certificates in a new directory, writes the configurations, and reads what it needs.
-func prepare(dir string, p *plan, now time.Time) (*material, error) {
+func prepare(o Options, p *plan, now time.Time) (*material, error) {
+	dir := o.Dir
 	marker, err := os.ReadFile(filepath.Join(dir, markerName))
 	if errors.Is(err, os.ErrNotExist) {
 		marker, err = []byte(markerMaking), nil
@@ -114,7 +115,7 @@ func prepare(dir string, p *plan, now time.Time) (*material, error) {
 		return nil, err
 	}
 	for _, pp := range p.providers {
-		if err := writeConfig(dir, p, pp); err != nil {
+		if err := writeConfig(o, p, pp); err != nil {
 			return nil, err
 		}
 	}
@@ -264,7 +265,10 @@ var configTemplate = template.Must(template.New("config").Parse(`# Written by th
 data_dir = "data"
 sandbox = true
 clock_file = "../clock"
-
+{{with .Database}}
+[store]
+database = "{{.}}"
+{{end}}
 [provider]
 name = "{{.P.Name}}"
 hostname = "mx.{{index .P.Domains 0}}"
@@ -312,9 +316,10 @@ disk_reserve = 67108864
 
 // configData is what the template shows.
 type configData struct {
-	P      configProvider
-	URL    string
-	Routes []configRoute
+	P        configProvider
+	URL      string
+	Database string
+	Routes   []configRoute
 }
 
 type configProvider struct {
@@ -324,8 +329,12 @@ type configProvider struct {
 
 type configRoute struct{ Domain, Address, Name string }
 
-func writeConfig(dir string, p *plan, pp *providerPlan) error {
-	d := configData{URL: p.ldifURL(), P: configProvider{
+func writeConfig(o Options, p *plan, pp *providerPlan) error {
+	database, err := o.database(pp.short)
+	if err != nil {
+		return err
+	}
+	d := configData{URL: p.ldifURL(), Database: database, P: configProvider{
 		pp.name, pp.short, pp.signing(), pp.service,
 		p.listened(pp.smtp), p.listened(pp.submission), p.listened(pp.submissions), p.listened(pp.imaps), pp.domains,
 	}}
@@ -342,5 +351,5 @@ func writeConfig(dir string, p *plan, pp *providerPlan) error {
 	if err := configTemplate.Execute(&b, d); err != nil {
 		return err
 	}
-	return store.WriteFile(filepath.Join(dir, pp.config), b.Bytes())
+	return store.WriteFile(filepath.Join(o.Dir, pp.config), b.Bytes())
 }

@@ -36,7 +36,11 @@ func openOutside(ctx context.Context, s *Sandbox) (*outside, error) {
 		return nil, fmt.Errorf("the sandbox in %s is damaged: %w. Begin anew with --fresh", s.o.Dir, err)
 	}
 	log := s.o.Log.With("provider", "outside")
-	st, err := store.Open(ctx, store.Options{Dir: s.path(outsideData), Now: s.clock.Now, Jumped: s.clock.Jumped, Fatal: s.o.Fatal, Log: log})
+	database, err := s.o.database("outside")
+	if err != nil {
+		return nil, err
+	}
+	st, err := store.Open(ctx, store.Options{Dir: s.path(outsideData), Database: database, Now: s.clock.Now, Jumped: s.clock.Jumped, Fatal: s.o.Fatal, Log: log})
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +95,7 @@ func (o *outside) receive(ctx context.Context, tx *smtpd.Transaction, body io.Re
 		spool.Discard()
 		return "", err
 	}
-	c, err := spool.Seal()
+	c, err := spool.Seal(ctx)
 	if err != nil {
 		return "", err
 	}

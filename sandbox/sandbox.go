@@ -24,8 +24,9 @@ import (
 type Options struct {
 	Dir       string
 	Fresh     bool
-	BasePort  int // 0: free ports
-	Mailboxes int // a provider
+	BasePort  int    // 0: free ports
+	Mailboxes int    // a provider
+	Database  string // URL of a PostgreSQL database; empty: everything is in Dir
 	Host      string
 	Log       *slog.Logger
 	Fatal     func(error)
@@ -83,7 +84,7 @@ func (s *Sandbox) open(ctx context.Context) error {
 	if err := s.plan.probe(); err != nil {
 		return err
 	}
-	if err := s.clear(); err != nil {
+	if err := s.clear(ctx); err != nil {
 		return err
 	}
 	offset, err := provider.ReadOffset(s.path(clockName))
@@ -91,7 +92,7 @@ func (s *Sandbox) open(ctx context.Context) error {
 		return err
 	}
 	s.clock = provider.NewClock(offset)
-	if s.material, err = prepare(s.o.Dir, s.plan, s.clock.Now()); err != nil {
+	if s.material, err = prepare(s.o, s.plan, s.clock.Now()); err != nil {
 		return err
 	}
 	if s.publisher, err = s.material.publisher(s.plan, s.clock.Now); err != nil {
@@ -123,11 +124,14 @@ func (s *Sandbox) take() error {
 }
 
 // clear empties the directory if that was asked for; a description of an earlier run goes in any case.
-func (s *Sandbox) clear() error {
+func (s *Sandbox) clear(ctx context.Context) error {
 	if s.o.Fresh {
 		if err := empty(s.o.Dir); err != nil {
 			return err
 		}
+	}
+	if err := s.discardSchemas(ctx); err != nil {
+		return err
 	}
 	return s.removeContract()
 }

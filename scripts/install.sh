@@ -4,7 +4,7 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="ca-certificates curl swaks libnet-ssleay-perl isync libxml2-utils openssl make git gcc libc6-dev strace sqlite3 netcat-openbsd groff-base"
+packages="ca-certificates curl swaks libnet-ssleay-perl isync libxml2-utils openssl make git gcc libc6-dev strace sqlite3 netcat-openbsd groff-base postgresql procps"
 go_minor=26
 
 missing_packages() {
@@ -55,12 +55,22 @@ has_certificates() {
     return 1
 }
 
+# Debian keeps the server's programs out of PATH.
+has_postgresql() {
+    for directory in "$(dirname "$(command -v initdb || echo .)")" "$(pg_config --bindir 2>/dev/null || true)" \
+        /usr/lib/postgresql/*/bin; do
+        [ ! -x "$directory/initdb" ] || [ ! -x "$directory/postgres" ] || return 0
+    done
+    return 1
+}
+
 missing_programs() {
-    for program in curl swaks perl mbsync xmllint openssl make git cc strace sqlite3 nc groff; do
+    for program in curl swaks perl mbsync xmllint openssl make git cc strace sqlite3 nc groff ps pkill psql; do
         command -v "$program" >/dev/null 2>&1 || echo "$program"
     done
     perl -MNet::SSLeay -e 1 2>/dev/null || echo "Net::SSLeay (Perl module)"
     echo '#include <stdlib.h>' | cc -x c -fsyntax-only - 2>/dev/null || echo "headers of the C library"
+    has_postgresql || echo "PostgreSQL's server (initdb in PATH or in the directory that pg_config --bindir tells)"
     has_certificates || echo "root certificates (set SSL_CERT_FILE if they are elsewhere)"
 }
 

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"fmt"
 	"io"
 
@@ -30,10 +29,18 @@ type Audited struct {
 
 // FactsBetween lists facts by number, from included, to excluded.
 func (s *Store) FactsBetween(ctx context.Context, from, to int64) ([]Fact, error) {
-	return collect(ctx, s, func(rows *sql.Rows) (f Fact, err error) {
-		err = rows.Scan(&f.ID, &f.No, &f.Record)
+	return collect(ctx, s, func(r *rows) (f Fact, err error) {
+		err = r.Scan(&f.ID, &f.No, &f.Record)
 		return f, err
 	}, `SELECT id, no, record FROM fact WHERE no >= $1 AND no < $2 ORDER BY no`, from, to)
+}
+
+// NewFacts lists those that have no number yet (design.md 6): their number is 0.
+func (s *Store) NewFacts(ctx context.Context) ([]Fact, error) {
+	return collect(ctx, s, func(r *rows) (f Fact, err error) {
+		err = r.Scan(&f.ID, &f.Record)
+		return f, err
+	}, `SELECT id, record FROM fact WHERE no IS NULL ORDER BY at, id`)
 }
 
 // EventIndex lists the index over the records.
@@ -85,63 +92,64 @@ func (s *Store) EntryCount(ctx context.Context) (n int, err error) {
 
 // VerifyContents reads every content and compares it with its checksum and digest; bad gets each that differs.
 func (s *Store) VerifyContents(ctx context.Context, bad func(id ID, err error)) error {
-	all, err := collect(ctx, s, func(rows *sql.Rows) (c placed, err error) {
-		err = rows.Scan(&c.id, &c.size, &c.sha256, &c.at.segment, &c.at.offset)
-		return c, err
-	}, `SELECT id, size, sha256, segment, place FROM content ORDER BY segment, place`)
+	ids, err := collect(ctx, s, scanID, `SELECT id FROM content ORDER BY id`)
 	if err != nil {
 		return err
 	}
-	for _, c := range all {
-		if err := s.verifyContent(ctx, c); err != nil {
-			bad(c.id, err)
+	for _, id := range ids {
+		if err := s.verifyContent(ctx, id); err != nil {
+			bad(id, err)
 		}
 	}
 	return ctx.Err()
 }
 
-func (s *Store) verifyContent(ctx context.Context, c placed) error {
-	o := &Octets{}
-	if err := s.addSpan(ctx, o, Span{Content: c.id, Length: c.size}); err != nil {
+func (s *Store) verifyContent(ctx context.Context, id ID) error {
+	c, err := s.engine.place(ctx, id)
+	if err != nil {
+		return notFound(err)
+	}
+	from, err := s.engine.open(ctx, c)
+	if err != nil {
 		return err
 	}
-	defer o.Close()
+	defer from.Close()
 	sum := sha256.New()
-	if _, err := io.Copy(sum, o.Reader()); err != nil {
+	if _, err := io.Copy(sum, io.NewSectionReader(from, 0, c.size)); err != nil {
 		return err
 	}
 	if string(sum.Sum(nil)) != string(c.sha256) {
-		return &DamageError{Content: c.id, Reason: "its SHA-256 is another one"}
+		return &DamageError{Content: id, Reason: "its SHA-256 is another one"}
 	}
 	return nil
 }
 
 func (s *Store) audited(ctx context.Context, query string, args ...any) ([]Audited, error) {
-	return collect(ctx, s, func(rows *sql.Rows) (a Audited, err error) {
-		err = rows.Scan(&a.Provider, &a.PEC, &a.Recipient, &a.Kind, &a.Message)
+	return collect(ctx, s, func(r *rows) (a Audited, err error) {
+		err = r.Scan(&a.Provider, &a.PEC, &a.Recipient, &a.Kind, &a.Message)
 		return a, err
 	}, query, args...)
 }
 
-func scanID(rows *sql.Rows) (id ID, err error) {
-	err = rows.Scan(&id)
+func scanID(r *rows) (id ID, err error) {
+	err = r.Scan(&id)
 	return id, err
 }
 
 // collect reads a whole result: no rows stay open while others are read.
-func collect[T any](ctx context.Context, s *Store, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := s.read.QueryContext(ctx, query, args...)
+func collect[T any](ctx context.Context, s *Store, scan func(*rows) (T, error), query string, args ...any) ([]T, error) {
+	found, err := s.read.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("auditing: %w", err)
 	}
-	defer rows.Close()
+	defer found.Close()
 	var all []T
-	for rows.Next() {
-		v, err := scan(rows)
+	for found.Next() {
+		v, err := scan(found)
 		if err != nil {
 			return nil, fmt.Errorf("auditing: %w", err)
 		}
 		all = append(all, v)
 	}
-	return all, rows.Err()
+	return all, found.Err()
 }

@@ -2,15 +2,14 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"hash"
 	"io"
 	"os"
-	"path/filepath"
-	"sync"
+	"sync/atomic"
 )
 
 // memoryLimit is how much of a message waits in memory; what is longer goes into a file of its own while it arrives.
@@ -57,63 +56,24 @@ func (sp *Spool) Write(p []byte) (int, error) {
 }
 
 func (sp *Spool) spill() error {
-	f, err := sp.store.create(sp.store.contentPath(sp.id))
+	f, err := sp.store.engine.spool(sp.id)
 	if err == nil {
 		sp.file = f
 		_, err = f.Write(sp.mem)
 		sp.mem = nil
 	}
-	if errors.As(err, new(unsyncedError)) {
-		return sp.store.fail(err)
+	if err != nil && !errors.Is(err, ErrUnknown) {
+		err = fmt.Errorf("%w: %w", ErrSpool, err)
 	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrSpool, err)
-	}
-	return nil
-}
-
-// contentDirs are the directories of contents/ that are there durably.
-type contentDirs struct {
-	mu   sync.Mutex
-	made map[string]bool
-}
-
-// create makes the file of a long content. Nobody puts a file into a directory whose own name is not durable yet.
-func (s *Store) create(path string) (*os.File, error) {
-	if err := s.dirs.make(filepath.Dir(path)); err != nil {
-		return nil, err
-	}
-	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
-}
-
-// unsyncedError is a name that may not be durable: a second sync may say what is not true, so the process has to end.
-type unsyncedError struct{ error }
-
-func (d *contentDirs) make(dir string) error {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if d.made[dir] {
-		return nil
-	}
-	if err := os.Mkdir(dir, 0o700); err != nil && !errors.Is(err, os.ErrExist) {
-		return err
-	}
-	if err := syncDir(filepath.Dir(dir)); err != nil {
-		return unsyncedError{err}
-	}
-	if d.made == nil {
-		d.made = map[string]bool{}
-	}
-	d.made[dir] = true
-	return nil
+	return err
 }
 
 // Size is the number of octets taken so far.
 func (sp *Spool) Size() int64 { return sp.size }
 
-// Seal ends the spool: a file is synced with its directory here, before any instant is read. The content becomes durable
-// with the fact that names it; it is the caller's to Release. After an error nothing is left.
-func (sp *Spool) Seal() (*Content, error) {
+// Seal ends the spool: a long content becomes durable here, before any instant is read. It is stored with the fact that names
+// it; it is the caller's to Release. After an error nothing is left.
+func (sp *Spool) Seal(ctx context.Context) (*Content, error) {
 	defer sp.Discard()
 	if sp.err != nil {
 		return nil, sp.err
@@ -123,15 +83,11 @@ func (sp *Spool) Seal() (*Content, error) {
 	if sp.file == nil {
 		return c, nil
 	}
-	dir, err := os.Open(filepath.Dir(sp.file.Name()))
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrSpool, err)
+	c.file = sp.file
+	if err := sp.store.engine.seal(ctx, c); err != nil {
+		return nil, err
 	}
-	if err := errors.Join(syncData(sp.file), syncDirFile(dir), dir.Close()); err != nil {
-		// After a failed fsync the kernel may have dropped the octets and will not say so again (design.md 4).
-		return nil, sp.store.fail(fmt.Errorf("syncing %s: %w", sp.file.Name(), err))
-	}
-	c.file, sp.file = sp.file, nil
+	sp.file = nil
 	return c, nil
 }
 
@@ -151,9 +107,11 @@ type Content struct {
 	SHA256 [sha256.Size]byte
 
 	store *Store
-	mem   []byte   // the octets, when they are short
-	file  *os.File // the open file, when they are long
-	kept  bool     // a fact names it
+	mem   []byte      // the octets, when they are short
+	file  *os.File    // the open file, when they are long
+	kept  atomic.Bool // a fact names it
+
+	uploaded bool // PostgreSQL: the octets are in the database
 }
 
 // newContent makes a content of octets in memory, for recipes.
@@ -182,17 +140,8 @@ func (c *Content) Release() {
 	if c.file == nil {
 		return
 	}
-	if c.kept {
-		c.file.Close()
-	} else {
-		c.store.dropFile(c.file)
-	}
+	c.store.engine.release(c)
 	c.file = nil
-}
-
-// contentPath is where a long content lives. The last octet of the id is random, so the directories fill evenly.
-func (s *Store) contentPath(id ID) string {
-	return filepath.Join(s.dir, contentsDir, hex.EncodeToString(id[15:]), id.String())
 }
 
 func (s *Store) dropFile(f *os.File) {

@@ -70,6 +70,9 @@ func newCrashWorld(t testing.TB) *crashWorld {
 
 func (w *crashWorld) engine() *sqliteEngine { return w.Store.engine.(*sqliteEngine) }
 
+// pathOf is the file of a long content.
+func pathOf(s *Store, id ID) string { return s.engine.(*sqliteEngine).files.path(id) }
+
 var errCrash = errors.New("the power went")
 
 // crash commits with try, which is stopped at a place in its group, and returns the directory as it is there.
@@ -89,7 +92,7 @@ func (w *crashWorld) crash(place Place, try func() error) (dir string) {
 }
 
 // limit makes the segments short. The first one is not begun yet.
-func (w *crashWorld) limit(n int64) { w.segments.limit = n }
+func (w *crashWorld) limit(n int64) { w.engine().segments.limit = n }
 
 // said is a message of some octets of its own, as mario's entry.
 func (w *world) said(text string) ID {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"runtime"
@@ -74,9 +75,8 @@ type knownLogins struct {
 	key   [32]byte
 	slots chan struct{} // argon2id runs one per core
 
-	mu      sync.Mutex
-	seen    map[ID]knownLogin
-	changes int // of credentials
+	mu   sync.Mutex
+	seen map[ID]knownLogin
 }
 
 type knownLogin struct {
@@ -92,9 +92,11 @@ func (k *knownLogins) init() {
 	k.seen = map[ID]knownLogin{}
 }
 
-func (k *knownLogins) sum(mailbox ID, password string) (sum [sha256.Size]byte) {
+// sum is of the password and the credentials as they were read: once those change, by whichever process, it fits no more.
+func (k *knownLogins) sum(m Mailbox, password string) (sum [sha256.Size]byte) {
 	h := hmac.New(sha256.New, k.key[:])
-	h.Write(mailbox[:])
+	h.Write(m.ID[:])
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(m.credentials)))
 	h.Write([]byte(password))
 	h.Sum(sum[:0])
 	return sum
@@ -107,38 +109,26 @@ func (k *knownLogins) has(mailbox ID, sum [sha256.Size]byte) bool {
 	return ok && time.Now().Before(l.until) && hmac.Equal(l.sum[:], sum[:])
 }
 
-// begin is what add wants to know of the time before the credentials were read.
-func (k *knownLogins) begin() (changes int) {
+func (k *knownLogins) add(mailbox ID, sum [sha256.Size]byte) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return k.changes
-}
-
-// add remembers a success, unless credentials changed since begin: what was verified may be an old password.
-func (k *knownLogins) add(mailbox ID, sum [sha256.Size]byte, changes int) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if changes == k.changes {
-		k.seen[mailbox] = knownLogin{sum, time.Now().Add(rememberLogin)}
-	}
+	k.seen[mailbox] = knownLogin{sum, time.Now().Add(rememberLogin)}
 }
 
 func (k *knownLogins) forget(mailbox ID) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	delete(k.seen, mailbox)
-	k.changes++
 }
 
 // Authenticate finds the mailbox that an address and a password open. ErrLogin says no more than that they do not;
 // an address that is unknown costs the same work.
 func (s *Store) Authenticate(ctx context.Context, address, password string) (Mailbox, error) {
-	changes := s.known.begin()
 	m, err := s.Mailbox(ctx, pec.Address(address))
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return m, err
 	}
-	sum := s.known.sum(m.ID, password)
+	sum := s.known.sum(m, password)
 	if err == nil && m.Enabled && s.known.has(m.ID, sum) {
 		return m, nil
 	}
@@ -149,7 +139,7 @@ func (s *Store) Authenticate(ctx context.Context, address, password string) (Mai
 	if !ok || !m.Enabled {
 		return Mailbox{}, ErrLogin
 	}
-	s.known.add(m.ID, sum, changes)
+	s.known.add(m.ID, sum)
 	return m, nil
 }
 

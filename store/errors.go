@@ -21,6 +21,8 @@ var (
 	ErrLocked = errors.New("another process holds the data directory: end it first")
 	// ErrSpool: the octets of one message could not be written (disk full, for example). Answer 452; nothing else suffers.
 	ErrSpool = errors.New("the message cannot be written to disk")
+	// ErrUnavailable: the database cannot be reached now. Nothing was stored; answer 451, or run the task again later.
+	ErrUnavailable = errors.New("the database cannot be reached")
 	// ErrClosed: the store is being closed, or an earlier write failed; nothing was stored.
 	ErrClosed = errors.New("the store is closed")
 )
@@ -33,6 +35,10 @@ func (s *Store) CheckReserve(reserve int64) error {
 		err = fmt.Errorf("%w: %d octets of the disk are free, the reserve is %d", ErrSpool, free, reserve)
 	}
 	return err
+}
+
+func movedError(from, to string) error {
+	return fmt.Errorf("the data in %s were moved to %s: use them there", from, to)
 }
 
 // DamageError tells that octets that were durable are not what was written. The message that needs them is lost to the

@@ -382,6 +382,7 @@ func factsAreNumbered(w *world) {
 // numbered sees that the facts' numbers are 1 to n.
 func (w *world) numbered(n int64) {
 	w.Helper()
+	w.number()
 	var first, last, all int64
 	w.must(w.read.QueryRowContext(w.ctx(), `SELECT min(no), max(no), count(DISTINCT no) FROM fact`).Scan(&first, &last, &all))
 	if first != 1 || last != n || all != n {

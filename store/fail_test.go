@@ -19,7 +19,7 @@ func TestFailedWrites(t *testing.T) {
 	for name, fault := range map[string]func(w *crashWorld){
 		"writing the segment":   func(w *crashWorld) { w.replaceSegment("/dev/full") },
 		"syncing the segment":   func(w *crashWorld) { w.replaceSegment("/dev/null") },
-		"beginning a segment":   func(w *crashWorld) { w.limit(1); w.must(os.RemoveAll(w.segments.dir)) },
+		"beginning a segment":   func(w *crashWorld) { w.limit(1); w.must(os.RemoveAll(w.engine().segments.dir)) },
 		"writing the database":  func(w *crashWorld) { w.must(w.engine().exec(`PRAGMA max_page_count = 1`)) },
 		"losing the connection": func(w *crashWorld) { w.must(w.engine().conn.Close()) },
 	} {
@@ -36,7 +36,7 @@ func TestFailedWrites(t *testing.T) {
 			w.must(w.failedStaysFailed())
 			w.Close() // its error is that of what was broken here
 			if name == "beginning a segment" {
-				w.must(os.MkdirAll(w.segments.dir, 0o700))
+				w.must(os.MkdirAll(w.engine().segments.dir, 0o700))
 				write(t, w.Dir(), w.segment(1), segment[w.segment(1)])
 			}
 			after := reopened(t, w.Dir())
@@ -56,8 +56,8 @@ func (w *crashWorld) replaceSegment(device string) {
 	w.Helper()
 	f, err := os.OpenFile(device, os.O_RDWR, 0)
 	w.must(err)
-	w.must(w.segments.files[1].Close())
-	w.segments.files[1] = f
+	w.must(w.engine().segments.files[1].Close())
+	w.engine().segments.files[1] = f
 }
 
 // fails commits what cannot be committed, and releases it as every caller does.
@@ -74,7 +74,7 @@ func (w *crashWorld) fails(long *Content, m NewMessage) {
 		w.Errorf("Fatal was called %d times: %v", len(w.fatal), w.fatal)
 	}
 	long.Release()
-	if _, err := os.Stat(w.contentPath(long.ID)); err != nil {
+	if _, err := os.Stat(pathOf(w.Store, long.ID)); err != nil {
 		w.Errorf("a row may name it, but its file is gone: %v", err)
 	}
 }
@@ -109,7 +109,7 @@ func TestFailedSyncOfAContent(t *testing.T) {
 	sp := w.NewSpool()
 	sp.Write(noise(1, memoryLimit+1))
 	w.must(sp.file.Close())
-	if _, err := sp.Seal(); !errors.Is(err, ErrUnknown) {
+	if _, err := sp.Seal(w.ctx()); !errors.Is(err, ErrUnknown) {
 		t.Errorf("got %v, want %v", err, ErrUnknown)
 	}
 	w.must(w.failedStaysFailed())
@@ -126,7 +126,7 @@ func TestFailedSpool(t *testing.T) {
 		break_(sp)
 		_, err := io.Copy(sp, newNoise(2*memoryLimit))
 		if err == nil {
-			_, err = sp.Seal()
+			_, err = sp.Seal(w.ctx())
 		}
 		if !errors.Is(err, ErrSpool) {
 			t.Errorf("got %v, want %v", err, ErrSpool)
@@ -134,7 +134,7 @@ func TestFailedSpool(t *testing.T) {
 		if _, err := sp.Write([]byte("x")); err == nil {
 			t.Error("a spool that failed takes octets")
 		}
-		if _, err := sp.Seal(); err == nil {
+		if _, err := sp.Seal(w.ctx()); err == nil {
 			t.Error("a spool that failed was sealed")
 		}
 		sp.Discard()
@@ -145,12 +145,12 @@ func TestFailedSpool(t *testing.T) {
 		w.content(noise(2, memoryLimit+1)).Release()
 	}
 	fails(func(sp *Spool) { // its directory was there and is gone
-		dir := filepath.Dir(w.contentPath(sp.id))
-		w.must(w.dirs.make(dir))
+		dir := filepath.Dir(pathOf(w.Store, sp.id))
+		w.must(w.Store.engine.(*sqliteEngine).files.make(dir))
 		w.must(os.Remove(dir))
 	})
 	for i := range 256 {
-		w.must(os.MkdirAll(filepath.Dir(w.contentPath(ID{15: byte(i)})), 0o700))
+		w.must(os.MkdirAll(filepath.Dir(pathOf(w.Store, ID{15: byte(i)})), 0o700))
 	}
 	fails(func(sp *Spool) {
 		sp.Write(noise(2, memoryLimit))
@@ -184,7 +184,7 @@ func TestWhatIsNoDamage(t *testing.T) {
 	body := noise(1, memoryLimit+1)
 	a := w.acceptance(w.instant(), "<damaged@host>", body)
 	w.must(w.Accept(w.ctx(), a))
-	c, path := w.content(body), w.contentPath(a.Content.ID)
+	c, path := w.content(body), pathOf(w.Store, a.Content.ID)
 	defer c.Release()
 
 	// What cannot be shared because it is damaged does not fail what comes in.

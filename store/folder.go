@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -47,7 +48,7 @@ func (b *batch) folder(mailbox ID, name, special string, validity uint32) ID {
 
 const folderColumns = `SELECT f.id, f.name, f.special, f.uidvalidity, f.uidnext, f.modseq, f.expunges, f.subscribed,
 	(SELECT count(*) FROM entry e WHERE e.folder = f.id),
-	(SELECT count(*) FROM entry e WHERE e.folder = f.id AND (' ' || e.flags || ' ') NOT LIKE '% \Seen %'),
+	(SELECT count(*) FROM entry e WHERE e.folder = f.id AND (' ' || e.flags || ' ') NOT LIKE '% !\Seen %' ESCAPE '!'),
 	(SELECT coalesce(sum(size), 0) FROM entry e WHERE e.folder = f.id) FROM folder f `
 
 func scanFolder(scan func(...any) error) (Folder, error) {
@@ -106,12 +107,23 @@ func (s *Store) InboxID(ctx context.Context, mailbox ID) (ID, error) {
 	return id, nil
 }
 
+// hold takes the mailbox's row: what follows in the batch sees all that others did to its folders, and they wait for its end.
+// Whoever changes folders or entries takes it first, then the folder's row, so that nobody waits in a circle.
+func (b *batch) hold(mailbox ID) {
+	b.do(`UPDATE mailbox SET fact = $1 WHERE id = $2`, b.fact[:], mailbox[:])
+}
+
+// holdOf is the same for the mailbox that has the folder.
+func (b *batch) holdOf(folder ID) {
+	b.do(`UPDATE mailbox SET fact = $1 WHERE id = (SELECT mailbox FROM folder WHERE id = $2)`, b.fact[:], folder[:])
+}
+
 // AddFolder makes a folder. ErrConflict: the name is taken.
 func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string) error {
 	b := plainBatch()
 	// UIDVALIDITY grows: a folder that is deleted and made again must not look like the old one (RFC 9051 2.3.1.1).
-	id := b.folder(mailbox, folderName(name), special, 0)
 	b.do(`UPDATE mailbox SET uidvalidity = uidvalidity + 1 WHERE id = $1`, mailbox[:])
+	id := b.folder(mailbox, folderName(name), special, 0)
 	b.do(`UPDATE folder SET uidvalidity = (SELECT uidvalidity FROM mailbox WHERE id = $1) WHERE id = $2`, mailbox[:], id[:])
 	return s.commit(ctx, b)
 }
@@ -119,6 +131,7 @@ func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string)
 // RemoveFolder removes a folder and its entries; INBOX stays.
 func (s *Store) RemoveFolder(ctx context.Context, folder ID) error {
 	b := plainBatch()
+	b.holdOf(folder)
 	b.require(`SELECT 1 FROM folder WHERE id = $1 AND name <> 'INBOX'`, folder[:])
 	b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1)
 		WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, folder[:])
@@ -132,6 +145,7 @@ func (s *Store) RemoveFolder(ctx context.Context, folder ID) error {
 // INBOX.
 func (s *Store) RenameFolder(ctx context.Context, mailbox ID, from, to string) error {
 	b, to := plainBatch(), folderName(to)
+	b.hold(mailbox)
 	b.require(`SELECT 1 FROM folder WHERE mailbox = $1 AND name = $2 AND name <> 'INBOX'`, mailbox[:], from)
 	b.do(`UPDATE folder SET name = $1 || substr(name, $2) WHERE mailbox = $3 AND (name = $4 OR substr(name, 1, $5) = $6)`,
 		to, len([]rune(from))+1, mailbox[:], from, len([]rune(from))+1, from+"/")
@@ -256,22 +270,25 @@ func (s *Store) Expunge(ctx context.Context, folder ID, uids []uint32) error {
 		return nil
 	}
 	b := plainBatch()
+	b.holdOf(folder)
 	b.expunge(folder, uids)
 	return s.commit(ctx, b)
 }
 
+// expunge wants the mailbox held.
 func (b *batch) expunge(folder ID, uids []uint32) {
+	b.do(`UPDATE folder SET modseq = modseq + 1, expunges = expunges + 1 WHERE id = $1`, folder[:])
 	for _, uid := range uids {
 		b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1 AND uid = $2)
 			WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, folder[:], uid)
 		b.do(`DELETE FROM entry WHERE folder = $1 AND uid = $2`, folder[:], uid)
 	}
-	b.do(`UPDATE folder SET modseq = modseq + 1, expunges = expunges + 1 WHERE id = $1`, folder[:])
 	b.folders = append(b.folders, folder)
 }
 
 // Append puts a holder's own message into a folder. Its body is kept as a reference if it is the body of a message that
-// the holder sent under the same client id. at is the entry's INTERNALDATE; zero means now. It returns the UID.
+// the holder sent under the same client id. at is the entry's INTERNALDATE; zero means now. It returns the UID, or 0 where it
+// was found out only afterwards that the message is there.
 func (s *Store) Append(ctx context.Context, mailbox, folder ID, c *Content, st *pec.Structure, flags []string, at time.Time) (uint32, error) {
 	recipe, whole, err := s.ownRecipe(ctx, mailbox, c, st)
 	if err != nil {
@@ -304,8 +321,8 @@ func (b *batch) readUID(uid *uint32, folder ID) {
 }
 
 // CopyTo copies entries into another folder of the same mailbox, and removes them from the first one if move is set:
-// one commit. It returns the UIDs of those that were there, in order, and beside each the new one. ErrConflict: some were
-// removed meanwhile, or the folder was; look again.
+// one commit. It returns the UIDs of those that were there, in order, and beside each the new one, or 0 where it was found out
+// only afterwards that the copies are there. ErrConflict: some were removed meanwhile, or the folder was; look again.
 func (s *Store) CopyTo(ctx context.Context, from, to ID, uids []uint32, move bool) (source, copied []uint32, err error) {
 	entries, err := s.pick(ctx, from, uids)
 	if err != nil || len(entries) == 0 {
@@ -313,6 +330,7 @@ func (s *Store) CopyTo(ctx context.Context, from, to ID, uids []uint32, move boo
 	}
 	b := plainBatch()
 	b.instant.At = s.now()
+	b.holdOf(from)
 	copied = make([]uint32, len(entries))
 	var size int64
 	for i, e := range entries {
@@ -351,6 +369,14 @@ func (w *watchers) signal(folders ...ID) {
 			}
 		}
 	}
+}
+
+// signalAll is for changes that may have been missed.
+func (w *watchers) signalAll() {
+	w.mu.Lock()
+	folders := slices.Collect(maps.Keys(w.lists))
+	w.mu.Unlock()
+	w.signal(folders...)
 }
 
 // Watch returns a channel that gets a token after changes of the folder, and a function that ends the watch.

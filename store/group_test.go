@@ -43,7 +43,7 @@ func TestGroup(t *testing.T) {
 		if err := <-r.done; !errors.Is(err, want[i]) || (err == nil) != (want[i] == nil) {
 			t.Errorf("batch %d: %v, want %v", i, err, want[i])
 		}
-		if kept := r.b.contents[0].kept; kept != (want[i] == nil) {
+		if kept := r.b.contents[0].kept.Load(); kept != (want[i] == nil) {
 			t.Errorf("batch %d: its content is kept: %t", i, kept)
 		}
 	}

@@ -17,6 +17,8 @@ type Mailbox struct {
 	Enabled bool
 	Created time.Time
 	Used    int64 // octets deposited
+
+	credentials int64 // how often they were changed
 }
 
 // Inbox is the folder that deliveries go to.
@@ -60,12 +62,12 @@ func (s *Store) AddMailbox(ctx context.Context, address pec.Address, service boo
 	return m, nil
 }
 
-const mailboxColumns = `SELECT id, address, kind = 'service', state = 'enabled', at, used FROM mailbox `
+const mailboxColumns = `SELECT id, address, kind = 'service', state = 'enabled', at, used, credentials FROM mailbox `
 
 func scanMailbox(scan func(...any) error) (Mailbox, error) {
 	var m Mailbox
 	var at int64
-	err := scan(&m.ID, &m.Address, &m.Service, &m.Enabled, &at, &m.Used)
+	err := scan(&m.ID, &m.Address, &m.Service, &m.Enabled, &at, &m.Used, &m.credentials)
 	m.Created = fromMicros(at)
 	return m, notFound(err)
 }
@@ -132,6 +134,7 @@ func (s *Store) SetPassword(ctx context.Context, address pec.Address, password s
 		return err
 	}
 	b := plainBatch()
+	b.do(`UPDATE mailbox SET credentials = credentials + 1, fact = $1 WHERE id = $2`, b.fact[:], m.ID[:])
 	b.do(`DELETE FROM credential WHERE mailbox = $1 AND kind = $2`, m.ID[:], credentialPassword)
 	if err := b.password(m.ID, password, s.now()); err != nil {
 		return err
@@ -152,6 +155,7 @@ func (s *Store) PruneService(ctx context.Context, keep time.Duration) error {
 	if b.folders, err = s.serviceFolders(ctx); err != nil {
 		return err
 	}
+	b.do(`UPDATE mailbox SET fact = $1 WHERE kind = 'service'`, b.fact[:]) // see hold
 	b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(e.size), 0) FROM entry e JOIN folder f ON f.id = e.folder WHERE f.mailbox = mailbox.id AND e.at < $1)
 		WHERE kind = 'service'`, before)
 	b.do(`UPDATE folder SET expunges = expunges + 1, modseq = modseq + 1 WHERE mailbox IN (SELECT id FROM mailbox WHERE kind = 'service')

@@ -12,7 +12,7 @@ import (
 var sqliteMigrations embed.FS
 
 // migrate brings the schema to this program's version, forward only, each step in a transaction.
-func migrate(ctx context.Context, conn *sql.Conn) error {
+func migrateSQLite(ctx context.Context, conn *sql.Conn) error {
 	steps, err := fs.Glob(sqliteMigrations, "migrations/sqlite/*.sql")
 	if err != nil {
 		return err
@@ -22,7 +22,7 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 		return fmt.Errorf("this is no database of this program: %w", err)
 	}
 	if version > len(steps) {
-		return fmt.Errorf("the data were written by a newer program (schema %d, this program knows %d): use that program", version, len(steps))
+		return newerSchema(version, len(steps))
 	}
 	for i, step := range steps[version:] {
 		text, err := sqliteMigrations.ReadFile(step)
@@ -32,6 +32,29 @@ func migrate(ctx context.Context, conn *sql.Conn) error {
 		if err := migrateStep(ctx, conn, string(text), version+i+1); err != nil {
 			return fmt.Errorf("migrating to schema %d: %w", version+i+1, err)
 		}
+	}
+	return nil
+}
+
+func newerSchema(version, known int) error {
+	return fmt.Errorf("the data were written by a newer program (schema %d, this program knows %d): use that program", version, known)
+}
+
+// knownSchema refuses a snapshot of another schema than this program's.
+func knownSchema(ctx context.Context, r *reader) error {
+	steps, err := fs.Glob(sqliteMigrations, "migrations/sqlite/*.sql")
+	if err != nil {
+		return err
+	}
+	var version int
+	if err := r.QueryRowContext(ctx, `PRAGMA user_version`).Scan(&version); err != nil {
+		return fmt.Errorf("this is no database of this program: %w", err)
+	}
+	if version > len(steps) {
+		return newerSchema(version, len(steps))
+	}
+	if version < len(steps) {
+		return fmt.Errorf("the data are of an older program (schema %d, this program has %d): start it once", version, len(steps))
 	}
 	return nil
 }

@@ -33,10 +33,10 @@ const fixtureMessages = 3
 func TestMigrations(t *testing.T) {
 	t.Parallel()
 	if *update {
-		writeFixture(t, filepath.Join("testdata", fmt.Sprintf("schema-%d", schemas(t))))
+		writeFixture(t, filepath.Join("testdata", "sqlite", fmt.Sprintf("schema-%d", schemas(t))))
 	}
 	for schema := 1; schema <= schemas(t); schema++ {
-		dir := copyDir(t, filepath.Join("testdata", fmt.Sprintf("schema-%d", schema)))
+		dir := copyDir(t, filepath.Join("testdata", "sqlite", fmt.Sprintf("schema-%d", schema)))
 		w := reopened(t, dir)
 		es := w.entries(w.inbox(w.mario))
 		if len(es) != fixtureMessages+1 { // and an acceptance
@@ -127,8 +127,28 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	w := newWorld(t, openSQLiteDir)
 	w.said("one")
 	w.must(w.Close())
-	execRaw(t, w.Dir(), fmt.Sprintf(`PRAGMA user_version = %d`, schemas(t)+1))
-	refuses(t, w.Dir(), "written by a newer program", "use that program")
+	newer := schemas(t) + 1
+	execRaw(t, w.Dir(), fmt.Sprintf(`PRAGMA user_version = %d`, newer))
+	for _, readOnly := range []bool{false, true} {
+		o := options(t, w.Dir(), newClock())
+		o.ReadOnly = readOnly
+		if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "written by a newer program") {
+			t.Errorf("read only %t: %v", readOnly, err)
+		}
+	}
+	if version := versionOf(t, w.Dir()); version != newer {
+		t.Errorf("schema %d became %d", newer, version)
+	}
+}
+
+// A snapshot is of this program's schema: `check` reads no columns that are not there.
+func TestSnapshotOfAnOlderSchema(t *testing.T) {
+	t.Parallel()
+	o := options(t, copyDir(t, filepath.Join("testdata", "sqlite", "schema-1")), newClock())
+	o.ReadOnly = true
+	if _, err := Open(t.Context(), o); err == nil || !strings.Contains(err.Error(), "start it once") {
+		t.Errorf("got %v", err)
+	}
 }
 
 func TestForeignDatabaseIsRefused(t *testing.T) {

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"sort"
 )
 
@@ -20,8 +19,26 @@ type Octets struct {
 // octetPart is a run of the message that begins at the offset start.
 type octetPart struct {
 	start, length int64
-	from          io.ReaderAt
+	from          octetSource
 	offset        int64
+}
+
+// octetSource is a content that is open.
+type octetSource struct {
+	io.ReaderAt
+	memory []byte       // all of it, if it is short
+	close  func() error // nil: nothing is to be closed
+}
+
+// inMemory is the source of octets at hand.
+func inMemory(b []byte) octetSource { return octetSource{ReaderAt: bytes.NewReader(b), memory: b} }
+
+// Close lets go of what it holds.
+func (s octetSource) Close() error {
+	if s.close == nil {
+		return nil
+	}
+	return s.close()
 }
 
 // Size is the message's length.
@@ -57,15 +74,13 @@ func (o *Octets) Reader() io.Reader { return o.Section(0, o.size) }
 func (o *Octets) Close() error {
 	var errs []error
 	for _, p := range o.parts {
-		if f, ok := p.from.(*os.File); ok {
-			errs = append(errs, f.Close())
-		}
+		errs = append(errs, p.from.Close())
 	}
 	o.parts = nil
 	return errors.Join(errs...)
 }
 
-func (o *Octets) add(from io.ReaderAt, offset, length int64) {
+func (o *Octets) add(from octetSource, offset, length int64) {
 	if length > 0 {
 		o.parts = append(o.parts, octetPart{start: o.size, length: length, from: from, offset: offset})
 		o.size += length
@@ -83,7 +98,7 @@ func (s *Store) Open(ctx context.Context, message ID, lead []byte) (*Octets, err
 		return nil, err
 	}
 	o := &Octets{}
-	o.add(bytes.NewReader(lead), 0, int64(len(lead)))
+	o.add(inMemory(lead), 0, int64(len(lead)))
 	return o, s.cook(ctx, o, b)
 }
 
@@ -98,11 +113,14 @@ func (s *Store) recipe(ctx context.Context, id ID) (Recipe, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := c.octets(s)
+	from, err := s.engine.open(ctx, c)
 	if err != nil {
 		return nil, err
 	}
-	r, err := decodeRecipe(b)
+	if from.close != nil {
+		return nil, errors.Join(&DamageError{Content: id, Reason: "it is a long content where a recipe is expected"}, from.Close())
+	}
+	r, err := decodeRecipe(from.memory)
 	if err != nil {
 		return nil, &DamageError{Content: id, Reason: err.Error()}
 	}
@@ -113,7 +131,7 @@ func (s *Store) recipe(ctx context.Context, id ID) (Recipe, error) {
 func (s *Store) cook(ctx context.Context, o *Octets, r Recipe) error {
 	for _, step := range r {
 		if step.Span.Content.IsZero() {
-			o.add(bytes.NewReader(step.Literal), 0, int64(len(step.Literal)))
+			o.add(inMemory(step.Literal), 0, int64(len(step.Literal)))
 			continue
 		}
 		if err := s.addSpan(ctx, o, step.Span); err != nil {
@@ -134,68 +152,23 @@ func (s *Store) addSpan(ctx context.Context, o *Octets, span Span) error {
 	if span.Length == 0 {
 		return nil
 	}
-	if c.at.segment == 0 {
-		f, err := s.openFile(c)
-		if err != nil {
-			return err
-		}
-		o.add(f, span.Offset, span.Length)
-		return nil
-	}
-	b, err := c.octets(s)
+	from, err := s.engine.open(ctx, c)
 	if err != nil {
 		return err
 	}
-	o.add(bytes.NewReader(b), span.Offset, span.Length)
+	o.add(from, span.Offset, span.Length)
 	return nil
-}
-
-// openFile opens a content that is a file of its own.
-func (s *Store) openFile(c placed) (*os.File, error) {
-	f, err := os.Open(s.contentPath(c.id))
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, &DamageError{Content: c.id, Reason: err.Error()}
-	}
-	if err != nil {
-		return nil, fmt.Errorf("opening a content: %w", err)
-	}
-	st, err := f.Stat()
-	if err == nil && st.Size() != c.size {
-		err = &DamageError{Content: c.id, Reason: fmt.Sprintf("its file has %d octets of %d", st.Size(), c.size)}
-	}
-	if err != nil {
-		return nil, errors.Join(err, f.Close())
-	}
-	return f, nil
-}
-
-// placed is a durable content.
-type placed struct {
-	id     ID
-	size   int64
-	sha256 []byte
-	at     position
 }
 
 func (s *Store) place(ctx context.Context, id ID) (placed, error) {
 	if c, ok := s.memory.places.get(id); ok {
 		return c, nil
 	}
-	c := placed{id: id}
-	err := s.read.QueryRowContext(ctx, `SELECT size, sha256, segment, place FROM content WHERE id = $1`, id[:]).
-		Scan(&c.size, &c.sha256, &c.at.segment, &c.at.offset)
+	c, err := s.engine.place(ctx, id)
 	if err != nil {
 		return c, fmt.Errorf("content %s: %w", id, notFound(err))
 	}
 	return c, nil
-}
-
-// octets reads a content that lives in a segment.
-func (c placed) octets(s *Store) ([]byte, error) {
-	if c.at.segment == 0 {
-		return nil, &DamageError{Content: c.id, Reason: "it is a file where a frame is expected"}
-	}
-	return s.segments.read(c.at, c.id, c.size)
 }
 
 func notFound(err error) error {

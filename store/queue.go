@@ -1,23 +1,30 @@
 package store
 
 import (
+	"maps"
+	"slices"
 	"sync"
 	"time"
 )
 
 // queue holds the tasks of one kind that this process has claimed: those that wait for a worker and those under way. What a
 // commit of this process makes due comes in without being read back from the table; the table is looked at when the
-// process starts, when the clock jumps, when something becomes due later, and when more was due than the queue may hold.
+// process starts, when the clock jumps, when something becomes due later, when more was due than the queue may hold, and, where
+// there may be other processes, when one says so and now and then unasked.
 type queue struct {
 	looking sync.Mutex // one looks at the table at a time
 	wake    chan struct{}
+	pace    pace
 
 	mu       sync.Mutex
+	working  int // Work runs so often
 	claims   map[ID]*claim
 	waiting  turns
 	released map[ID]bool // given back since the last look began: what that look sees of them is old
 	look     bool        // the table has to be looked at
+	lookedAt time.Time   // when it was, by the machine's clock
 	more     bool        // the table has due tasks that are not here
+	stray    bool        // it may have some that this process claimed and that are not here
 	next     time.Time   // when the next task comes due that is not here; zero: none is known
 }
 
@@ -37,15 +44,18 @@ const (
 	claimFinished
 )
 
-const (
-	// maxQueued bounds a queue, where a task has some hundred octets, and a look.
-	maxQueued = 1 << 16
-	// maxWait bounds a wait: the law's clock may be set without a jump being told.
-	maxWait = time.Minute
-)
+// maxWait bounds a wait: the law's clock may be set without a jump being told.
+const maxWait = time.Minute
 
-func newQueue(perTarget int) *queue {
-	return &queue{claims: map[ID]*claim{}, waiting: newTurns(perTarget), look: true, wake: make(chan struct{}, 1)}
+func newQueue(perTarget int, p pace) *queue {
+	return &queue{pace: p, claims: map[ID]*claim{}, waiting: newTurns(perTarget), look: true, wake: make(chan struct{}, 1)}
+}
+
+// employ says that one more, or one less, works on what is here.
+func (q *queue) employ(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.working += n
 }
 
 // stir makes a worker look whether there is something to do.
@@ -57,11 +67,11 @@ func (q *queue) stir() {
 }
 
 // expect claims a task before the commit that writes it, so that no look at the table can take it first. false: there is
-// no room, it stays in the table.
+// no room, or nobody here to do it: it stays in the table.
 func (q *queue) expect(t Task) bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.more || len(q.claims) >= maxQueued {
+	if q.working == 0 || q.more || len(q.claims) >= q.pace.queue {
 		return false
 	}
 	q.claims[t.ID] = &claim{task: t}
@@ -75,15 +85,25 @@ func (q *queue) forget(t Task) {
 	delete(q.claims, t.ID)
 }
 
-// offer is told of a task that a commit has written and that is due.
-func (q *queue) offer(t Task) {
+// offer is told of a task that a commit has written and that is due. false: it is for whoever looks at the table.
+func (q *queue) offer(t Task) (taken bool) {
 	q.mu.Lock()
 	if c := q.claims[t.ID]; c != nil && c.state == claimExpected {
 		c.state = claimWaiting
 		q.waiting.add(c)
+		taken = true
 	} else {
 		q.more = true
 	}
+	q.mu.Unlock()
+	q.stir()
+	return taken
+}
+
+// invite is told that the table has due tasks of another process.
+func (q *queue) invite() {
+	q.mu.Lock()
+	q.look = true
 	q.mu.Unlock()
 	q.stir()
 }
@@ -131,6 +151,19 @@ func (q *queue) finished(t Task) {
 	q.drop(t.ID, c)
 }
 
+// disown gives back what waits for a worker, to be claimed again if nobody else has.
+func (q *queue) disown() {
+	q.mu.Lock()
+	for id, c := range q.claims {
+		if c.state == claimWaiting {
+			q.drop(id, c)
+		}
+	}
+	q.look, q.stray = true, true
+	q.mu.Unlock()
+	q.stir()
+}
+
 // drop forgets what no worker has.
 func (q *queue) drop(id ID, c *claim) {
 	if c != nil {
@@ -158,47 +191,44 @@ func (q *queue) take() (Task, bool) {
 	return c.task, true
 }
 
-// give takes a task back from its worker. What was put off and is due already waits again; what no commit has settled is
-// looked up in the table.
-func (q *queue) give(t Task, now time.Time) {
+// give takes a task back from its worker. What was put off is in the table again; what no commit has settled is looked up
+// there.
+func (q *queue) give(t Task) {
 	q.mu.Lock()
 	c := q.claims[t.ID]
 	q.waiting.ended(c)
+	delete(q.claims, t.ID)
 	switch {
 	case c.state == claimFinished:
-		delete(q.claims, t.ID)
-	case c.after == nil:
-		delete(q.claims, t.ID)
-		q.look = true
-	case c.after.Due.After(now):
-		delete(q.claims, t.ID)
+	case c.after != nil:
 		q.due(c.after.Due)
 	default:
-		again := &claim{task: *c.after, state: claimWaiting}
-		q.claims[t.ID] = again
-		q.waiting.add(again)
+		q.look, q.stray = true, true
 	}
 	q.release(t.ID)
 	q.mu.Unlock()
 	q.stir()
 }
 
-// startLook tells whether the table has to be looked at. If so, full are the targets to leave out, and the caller ends the
-// look with endLook or failLook.
-func (q *queue) startLook(now time.Time) (full []string, yes bool) {
+// startLook tells whether the table has to be looked at, and what for. If so, the caller ends the look with endLook or failLook.
+func (q *queue) startLook(now time.Time) (w wanted, yes bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	room := len(q.claims) < maxQueued/2
-	yes = q.look || q.more && (room || q.waiting.empty()) || !q.next.IsZero() && !q.next.After(now)
+	room := len(q.claims) < q.pace.queue/2
+	yes = q.look || q.more && (room || q.waiting.empty()) || !q.next.IsZero() && !q.next.After(now) || q.pace.look > 0 && time.Since(q.lookedAt) >= q.pace.look
 	if !yes {
-		return nil, false
+		return w, false
 	}
+	w.now, w.most = micros(now), q.pace.queue
 	if !room {
 		// What fills the queue is for targets that have all their workers: others must get past them.
-		full = q.waiting.full()
+		w.full = q.waiting.full()
 	}
-	q.look, q.more, q.next, q.released = false, len(full) > 0, time.Time{}, map[ID]bool{}
-	return full, true
+	if q.stray {
+		w.held = slices.AppendSeq(make([]ID, 0, len(q.claims)), maps.Keys(q.claims)) // not nil
+	}
+	q.look, q.more, q.stray, q.next, q.released, q.lookedAt = false, len(w.full) > 0, false, time.Time{}, map[ID]bool{}, time.Now()
+	return w, true
 }
 
 // endLook claims what a look has found and nobody has, and remembers what it has not seen: more that is due, and when the
@@ -211,6 +241,8 @@ func (q *queue) endLook(found []Task, more bool, next time.Time) {
 			c := &claim{task: t, state: claimWaiting}
 			q.claims[t.ID] = c
 			q.waiting.add(c)
+		} else if t.token != "" {
+			q.look, q.stray = true, true // the table may say that this process has it
 		}
 	}
 	q.released = nil
@@ -224,7 +256,7 @@ func (q *queue) endLook(found []Task, more bool, next time.Time) {
 func (q *queue) failLook() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.look, q.released = true, nil
+	q.look, q.stray, q.released = true, true, nil
 }
 
 // count is how many tasks are claimed.
@@ -238,8 +270,12 @@ func (q *queue) count() int {
 func (q *queue) until(now time.Time) time.Duration {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.next.IsZero() {
-		return maxWait
+	most := maxWait
+	if q.pace.look > 0 {
+		most = max(0, q.pace.look-time.Since(q.lookedAt))
 	}
-	return min(q.next.Sub(now), maxWait)
+	if q.next.IsZero() {
+		return most
+	}
+	return min(q.next.Sub(now), most)
 }

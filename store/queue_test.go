@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,6 +11,14 @@ import (
 
 // eight workers are what a target may have in these tests.
 const eight = 8
+
+const testQueued = 1 << 12
+
+func newTestQueue() *queue {
+	q := newQueue(eight, pace{queue: testQueued})
+	q.employ(1)
+	return q
+}
 
 func aTask(sender, target string) Task {
 	return Task{ID: NewID(), Kind: TaskDeliver, Turn: sender, Target: target}
@@ -46,7 +55,7 @@ func wantNone(t *testing.T, q *queue) {
 }
 
 func TestWhatIsExpectedIsNotFoundFirst(t *testing.T) {
-	q, a := newQueue(eight), aTask("s", "t")
+	q, a := newTestQueue(), aTask("s", "t")
 	q.expect(a)
 	q.looked(t, time.Now(), a) // its rows are there already
 	wantNone(t, q)
@@ -56,7 +65,7 @@ func TestWhatIsExpectedIsNotFoundFirst(t *testing.T) {
 }
 
 func TestWhatFailedToCommitIsForgotten(t *testing.T) {
-	q, a := newQueue(eight), aTask("s", "t")
+	q, a := newTestQueue(), aTask("s", "t")
 	q.expect(a)
 	q.forget(a)
 	if n := q.count(); n != 0 {
@@ -66,14 +75,14 @@ func TestWhatFailedToCommitIsForgotten(t *testing.T) {
 }
 
 func TestWhatIsGivenBackDuringALookIsNotTaken(t *testing.T) {
-	q, a, b, now := newQueue(eight), aTask("s", "t"), aTask("s", "t"), time.Now()
+	q, a, b, now := newTestQueue(), aTask("s", "t"), aTask("s", "t"), time.Now()
 	q.put(a)
 	wantTask(t, q, a)
 	if _, yes := q.startLook(now); !yes {
 		t.Fatal("there is no reason to look")
 	}
 	q.finished(a)
-	q.give(a, now)
+	q.give(a)
 	q.endLook([]Task{a, b}, false, time.Time{})
 	wantTask(t, q, b)
 	wantNone(t, q)
@@ -81,11 +90,11 @@ func TestWhatIsGivenBackDuringALookIsNotTaken(t *testing.T) {
 
 // What a worker gives back and no commit has settled is looked up: it may be there still.
 func TestWhatIsNotSettledIsLookedUp(t *testing.T) {
-	q, a, now := newQueue(eight), aTask("s", "t"), time.Now()
+	q, a, now := newTestQueue(), aTask("s", "t"), time.Now()
 	q.looked(t, now)
 	q.put(a)
 	wantTask(t, q, a)
-	q.give(a, now)
+	q.give(a)
 	q.looked(t, now, a)
 	wantTask(t, q, a)
 }
@@ -94,7 +103,7 @@ func TestWhatIsNotSettledIsLookedUp(t *testing.T) {
 func TestWhatIsPutOffComesAgain(t *testing.T) {
 	now := time.Now()
 	for _, due := range []time.Duration{-time.Hour, time.Hour} {
-		q, a := newQueue(eight), aTask("s", "t")
+		q, a := newTestQueue(), aTask("s", "t")
 		q.looked(t, now)
 		q.put(a)
 		wantTask(t, q, a)
@@ -104,9 +113,11 @@ func TestWhatIsPutOffComesAgain(t *testing.T) {
 		if _, yes := q.startLook(now); yes {
 			t.Error("a look, while a worker has it")
 		}
-		q.give(a, now)
-		if due > 0 {
-			wantNone(t, q)
+		q.give(a)
+		wantNone(t, q)
+		if later.Due.Before(now) {
+			q.looked(t, now, later)
+		} else {
 			q.looked(t, later.Due, later)
 		}
 		if got, ok := q.take(); !ok || got.Attempts != 1 {
@@ -117,7 +128,7 @@ func TestWhatIsPutOffComesAgain(t *testing.T) {
 
 // What waits here and is settled elsewhere, as operators may, is not run.
 func TestWhatIsSettledElsewhereIsNotRun(t *testing.T) {
-	q, a, b, c, now := newQueue(eight), aTask("s", "t"), aTask("s", "t"), aTask("s", "t"), time.Now()
+	q, a, b, c, now := newTestQueue(), aTask("s", "t"), aTask("s", "t"), aTask("s", "t"), time.Now()
 	q.put(a, b, c)
 	q.finished(a)
 	later := b
@@ -135,7 +146,7 @@ func TestWhatIsSettledElsewhereIsNotRun(t *testing.T) {
 
 // attacks.md 39: a holder's burst delays nobody else's mail by more than a turn.
 func TestSendersTakeTurns(t *testing.T) {
-	q := newQueue(eight)
+	q := newTestQueue()
 	for i := range 1000 {
 		q.put(aTask("burst", fmt.Sprint("t", i)))
 	}
@@ -152,7 +163,7 @@ func TestSendersTakeTurns(t *testing.T) {
 
 // Within a sender's tasks, the targets take turns: fifty letters to one do not delay one to another.
 func TestTargetsTakeTurns(t *testing.T) {
-	q := newQueue(eight)
+	q := newTestQueue()
 	for range 5 {
 		q.put(aTask("s", "many"))
 	}
@@ -165,28 +176,28 @@ func TestTargetsTakeTurns(t *testing.T) {
 
 // What does not fit stays in the table, and is found there when there is room. attacks.md 39.
 func TestAFullQueueLeavesTasksInTheTable(t *testing.T) {
-	q, now := newQueue(eight), time.Now()
+	q, now := newTestQueue(), time.Now()
 	q.looked(t, now)
-	first := make([]Task, maxQueued)
+	first := make([]Task, testQueued)
 	for i := range first {
 		first[i] = aTask("s", fmt.Sprint("t", i%1000))
 	}
 	q.put(first...)
 	left := aTask("other", "t")
 	q.put(left)
-	if q.count() != maxQueued {
+	if q.count() != testQueued {
 		t.Fatalf("%d claims", q.count())
 	}
 	if _, yes := q.startLook(now); yes {
 		t.Error("a look at a full queue that has work")
 	}
-	for range maxQueued/2 + 1 {
+	for range testQueued/2 + 1 {
 		a, ok := q.take()
 		if !ok {
 			t.Fatal("nothing is left")
 		}
 		q.finished(a)
-		q.give(a, now)
+		q.give(a)
 	}
 	q.looked(t, now, left)
 	q.take()
@@ -195,9 +206,9 @@ func TestAFullQueueLeavesTasksInTheTable(t *testing.T) {
 
 // What fills the queue while its target stalls lets others past. attacks.md 18.
 func TestAStalledTargetDoesNotFillTheQueue(t *testing.T) {
-	q, now := newQueue(eight), time.Now()
+	q, now := newTestQueue(), time.Now()
 	q.looked(t, now)
-	for range maxQueued {
+	for range testQueued {
 		q.put(aTask("s", "stalled"))
 	}
 	for range eight {
@@ -207,39 +218,90 @@ func TestAStalledTargetDoesNotFillTheQueue(t *testing.T) {
 	other := aTask("other", "t")
 	q.put(other)
 	wantNone(t, q)
-	full, yes := q.startLook(now)
-	if !yes || len(full) != 1 || full[0] != "stalled" {
-		t.Fatalf("a look: %t, without %v", yes, full)
+	w, yes := q.startLook(now)
+	if !yes || len(w.full) != 1 || w.full[0] != "stalled" {
+		t.Fatalf("a look: %t, without %v", yes, w.full)
 	}
 	q.endLook([]Task{other}, false, time.Time{})
 	wantTask(t, q, other)
 }
 
+// What this process claimed in the table and does not have is asked for again, together with what it has.
+func TestStrayClaimsAreAskedFor(t *testing.T) {
+	q, a, b, now := newTestQueue(), aTask("s", "t"), aTask("s", "u"), time.Now()
+	q.looked(t, now)
+	q.put(a, b)
+	wantTask(t, q, a)
+	q.give(a) // no commit has settled it
+	w, yes := q.startLook(now)
+	if !yes || len(w.held) != 1 || w.held[0] != b.ID {
+		t.Fatalf("a look: %t, held %v", yes, w.held)
+	}
+	q.failLook()
+	if w, yes = q.startLook(now); !yes || len(w.held) != 1 {
+		t.Fatalf("a look after one that failed: %t, held %v", yes, w.held)
+	}
+	q.endLook([]Task{a}, false, time.Time{})
+	wantTask(t, q, b)
+	wantTask(t, q, a)
+}
+
+// Who works on nothing of a kind claims nothing of it; who is one of several looks unasked.
+func TestSharedQueue(t *testing.T) {
+	q, a, now := newQueue(eight, pace{queue: testQueued, look: time.Hour}), aTask("s", "t"), time.Now()
+	if q.expect(a) || q.offer(a) {
+		t.Error("a task is claimed by whom nobody works for")
+	}
+	q.employ(1)
+	q.looked(t, now, a)
+	wantTask(t, q, a)
+	q.finished(a)
+	q.give(a)
+	if _, yes := q.startLook(now); yes {
+		t.Error("a look without a reason")
+	}
+	if wait := q.until(now); wait > time.Hour || wait < time.Minute {
+		t.Errorf("the next look is in %v", wait)
+	}
+	q.invite()
+	q.looked(t, now)
+	q.lookedAt = q.lookedAt.Add(-2 * time.Hour)
+	q.looked(t, now)
+}
+
 // TestQueueLosesNothing: tasks come by commits and by looks, are finished, put off or given up, in any order; the table is a
-// model. None has two workers, no target more than it may have, and in the end all have run.
+// model, alone or shared with another process. None has two workers, no target more than it may have, and in the end all have
+// run.
 func TestQueueLosesNothing(t *testing.T) {
-	rapid.Check(t, func(r *rapid.T) {
-		m := &queueModel{T: r, queue: newQueue(eight), now: time.Unix(0, 0), table: map[ID]Task{}, running: map[ID]Task{}, perTarget: map[string]int{}}
-		r.Repeat(map[string]func(*rapid.T){
-			"commit": m.commit, "take": m.takeOne, "finish": m.finish, "postpone": m.postpone, "fail": m.fail, "look": m.lookOnce, "pass": m.pass,
+	for name, token := range map[string]string{"alone": "", "shared": "me"} {
+		t.Run(name, func(t *testing.T) {
+			rapid.Check(t, func(r *rapid.T) {
+				m := &queueModel{T: r, queue: newTestQueue(), now: time.Unix(0, 0), token: token, table: map[ID]Task{}, running: map[ID]Task{}, perTarget: map[string]int{}}
+				r.Repeat(map[string]func(*rapid.T){
+					"commit": m.commit, "take": m.takeOne, "finish": m.finish, "postpone": m.postpone, "fail": m.fail, "look": m.lookOnce,
+					"lose": m.loseLook, "other": m.other, "pass": m.pass,
+				})
+				m.leave()
+				for range 10_000 {
+					if len(m.table) == 0 {
+						return
+					}
+					m.lookOnce(r)
+					m.takeOne(r)
+					m.finish(r)
+					m.now = m.now.Add(time.Second)
+				}
+				r.Fatalf("%d tasks are left", len(m.table))
+			})
 		})
-		for range 10_000 {
-			if len(m.table) == 0 {
-				return
-			}
-			m.lookOnce(r)
-			m.takeOne(r)
-			m.finish(r)
-			m.now = m.now.Add(time.Second)
-		}
-		r.Fatalf("%d tasks are left", len(m.table))
-	})
+	}
 }
 
 type queueModel struct {
 	*rapid.T
 	queue     *queue
 	now       time.Time
+	token     string
 	table     map[ID]Task
 	running   map[ID]Task
 	perTarget map[string]int
@@ -248,10 +310,15 @@ type queueModel struct {
 func (m *queueModel) commit(r *rapid.T) {
 	a := aTask(rapid.SampledFrom([]string{"a", "b", "c"}).Draw(r, "sender"), rapid.SampledFrom([]string{"", "x", "y"}).Draw(r, "target"))
 	a.Due = m.now.Add(time.Duration(rapid.IntRange(0, 5).Draw(r, "due")) * time.Second)
-	expected := !a.Due.After(m.now) && m.queue.expect(a)
+	claimed := a
+	claimed.token = m.token
+	expected := !a.Due.After(m.now) && m.queue.expect(claimed)
 	if expected && rapid.IntRange(0, 9).Draw(r, "refused") == 0 {
-		m.queue.forget(a)
+		m.queue.forget(claimed)
 		return
+	}
+	if expected {
+		a = claimed
 	}
 	m.table[a.ID] = a
 	if a.Due.After(m.now) {
@@ -269,7 +336,7 @@ func (m *queueModel) takeOne(r *rapid.T) {
 	if _, twice := m.running[a.ID]; twice {
 		r.Fatalf("%v has two workers", a.ID)
 	}
-	if row, there := m.table[a.ID]; !there || row.Attempts != a.Attempts || row.Due.After(m.now) {
+	if row, there := m.table[a.ID]; !there || row.Attempts != a.Attempts || row.Due.After(m.now) || row.token != m.token || a.token != m.token {
 		r.Fatalf("taken: %+v, the row: %+v, %t", a, row, there)
 	}
 	m.running[a.ID] = a
@@ -284,7 +351,7 @@ func (m *queueModel) back(commit func(Task)) {
 		commit(a)
 		delete(m.running, id)
 		m.perTarget[a.Target]--
-		m.queue.give(a, m.now)
+		m.queue.give(a)
 		return
 	}
 }
@@ -299,7 +366,7 @@ func (m *queueModel) finish(*rapid.T) {
 func (m *queueModel) postpone(r *rapid.T) {
 	wait := time.Duration(rapid.IntRange(0, 5).Draw(r, "wait")) * time.Second
 	m.back(func(a Task) {
-		a.Due, a.Attempts = m.now.Add(wait), a.Attempts+1
+		a.Due, a.Attempts, a.token = m.now.Add(wait), a.Attempts+1, ""
 		m.table[a.ID] = a
 		m.queue.postponed(a)
 	})
@@ -307,24 +374,67 @@ func (m *queueModel) postpone(r *rapid.T) {
 
 func (m *queueModel) fail(*rapid.T) { m.back(func(Task) {}) }
 
+// claim is what an engine does.
+func (m *queueModel) claim(w wanted) (found []Task, next time.Time) {
+	for id, a := range m.table {
+		switch {
+		case a.Due.After(m.now):
+			if next.IsZero() || a.Due.Before(next) {
+				next = a.Due
+			}
+		case a.token == m.token && m.token != "" && (w.held == nil || slices.Contains(w.held, id)), a.token != "" && a.token != m.token:
+		default:
+			a.token = m.token
+			m.table[id] = a
+			found = append(found, a)
+		}
+	}
+	return found, next
+}
+
 func (m *queueModel) lookOnce(*rapid.T) {
-	full, yes := m.queue.startLook(m.now)
+	w, yes := m.queue.startLook(m.now)
 	if !yes {
 		return
 	}
-	if len(full) > 0 {
-		m.Fatalf("%v are left out of a small queue", full)
+	if len(w.full) > 0 {
+		m.Fatalf("%v are left out of a small queue", w.full)
 	}
-	var found []Task
-	var next time.Time
-	for _, a := range m.table {
-		if !a.Due.After(m.now) {
-			found = append(found, a)
-		} else if next.IsZero() || a.Due.Before(next) {
-			next = a.Due
+	found, next := m.claim(w)
+	m.queue.endLook(found, false, next)
+}
+
+// loseLook claims in the table, and hears nothing of it.
+func (m *queueModel) loseLook(*rapid.T) {
+	if w, yes := m.queue.startLook(m.now); yes {
+		m.claim(w)
+		m.queue.failLook()
+	}
+}
+
+// other is a second process, which takes what it can.
+func (m *queueModel) other(*rapid.T) {
+	if m.token == "" {
+		return
+	}
+	for id, a := range m.table {
+		if a.token == "" && !a.Due.After(m.now) {
+			a.token = "other"
+			m.table[id] = a
+			return
 		}
 	}
-	m.queue.endLook(found, false, next)
+}
+
+// leave is the end of the second process.
+func (m *queueModel) leave() {
+	for id, a := range m.table {
+		if a.token == "other" {
+			a.token = ""
+			m.table[id] = a
+		}
+	}
+	m.queue.invite()
 }
 
 func (m *queueModel) pass(*rapid.T) { m.now = m.now.Add(time.Second) }

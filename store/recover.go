@@ -21,41 +21,41 @@ type tail struct {
 
 // recover brings the segments and the content files to what the database knows. A crash leaves at most one marked group
 // ahead of it, a torn end, and content files that no row names: they are moved to lost+found. Anything else is refused.
-func (s *Store) recover(ctx context.Context) (tail, error) {
+func (e *sqliteEngine) recover(ctx context.Context) (tail, error) {
 	var t tail
-	err := s.read.QueryRowContext(ctx, `SELECT grp, segment, place, checked_segment, checked_place FROM tail`).
+	err := e.read.QueryRowContext(ctx, `SELECT grp, segment, place, checked_segment, checked_place FROM tail`).
 		Scan(&t.group, &t.end.segment, &t.end.offset, &t.checked.segment, &t.checked.offset)
 	if err != nil {
 		return t, fmt.Errorf("reading the segments' end: %w", err)
 	}
-	if err := s.recoverSegments(ctx, t); err != nil {
+	if err := e.recoverSegments(ctx, t); err != nil {
 		return t, err
 	}
-	if err := s.recoverFiles(ctx); err != nil {
+	if err := e.recoverFiles(ctx); err != nil {
 		return t, err
 	}
-	s.segments.end = t.end
+	e.segments.end = t.end
 	if t.end.segment == 0 {
-		s.segments.end.offset = s.segments.limit // the first group begins the first segment
+		e.segments.end.offset = e.segments.limit // the first group begins the first segment
 	}
 	return t, nil
 }
 
 // recoverSegments looks at everything first, and changes something only if nothing is to be refused.
-func (s *Store) recoverSegments(ctx context.Context, t tail) error {
-	nos, err := s.segments.numbers()
+func (e *sqliteEngine) recoverSegments(ctx context.Context, t tail) error {
+	nos, err := e.segments.numbers()
 	if err != nil {
 		return err
 	}
-	if err := s.checkSegments(ctx, nos, t); err != nil {
+	if err := e.checkSegments(ctx, nos, t); err != nil {
 		return err
 	}
 	for _, no := range nos {
 		switch {
 		case no == t.end.segment:
-			err = s.cutTail(no, t.end.offset)
+			err = e.cutTail(no, t.end.offset)
 		case no > t.end.segment:
-			err = s.moveSegment(no)
+			err = e.moveSegment(no)
 		}
 		if err != nil {
 			return err
@@ -64,21 +64,21 @@ func (s *Store) recoverSegments(ctx context.Context, t tail) error {
 	return nil
 }
 
-func (s *Store) checkSegments(ctx context.Context, nos []int64, t tail) error {
+func (e *sqliteEngine) checkSegments(ctx context.Context, nos []int64, t tail) error {
 	for no := int64(1); no <= t.end.segment; no++ {
 		if !slices.Contains(nos, no) {
-			return s.refuseDamage(ctx, position{no, 0}, fmt.Sprintf("%s is missing", filepath.Join(s.segments.dir, segmentName(no))))
+			return e.refuseDamage(ctx, position{no, 0}, fmt.Sprintf("%s is missing", filepath.Join(e.segments.dir, segmentName(no))))
 		}
 	}
 	for _, no := range nos {
 		var err error
 		switch {
 		case no < t.end.segment:
-			err = s.checkClosed(ctx, no)
+			err = e.checkClosed(ctx, no)
 		case no == t.end.segment:
-			err = s.checkOpen(ctx, t)
+			err = e.checkOpen(ctx, t)
 		default:
-			err = s.checkNew(no, t.group)
+			err = e.checkNew(no, t.group)
 		}
 		if err != nil {
 			return err
@@ -88,62 +88,62 @@ func (s *Store) checkSegments(ctx context.Context, nos []int64, t tail) error {
 }
 
 // checkClosed sees that a segment ends where a group of this store did.
-func (s *Store) checkClosed(ctx context.Context, no int64) error {
-	f, err := os.Open(filepath.Join(s.segments.dir, segmentName(no)))
+func (e *sqliteEngine) checkClosed(ctx context.Context, no int64) error {
+	f, err := os.Open(filepath.Join(e.segments.dir, segmentName(no)))
 	if err != nil {
 		return err
 	}
 	defer f.Close()
-	if err := s.segments.checkHeader(f, no); err != nil {
+	if err := e.segments.checkHeader(f, no); err != nil {
 		return err
 	}
 	st, err := f.Stat()
 	if err != nil {
 		return err
 	}
-	if m, ok := s.segments.markBefore(f, st.Size()); !ok || m.store != s.segments.store {
-		return s.refuseDamage(ctx, position{no, st.Size()}, fmt.Sprintf("%s is cut at %d", f.Name(), st.Size()))
+	if m, ok := e.segments.markBefore(f, st.Size()); !ok || m.store != e.segments.store {
+		return e.refuseDamage(ctx, position{no, st.Size()}, fmt.Sprintf("%s is cut at %d", f.Name(), st.Size()))
 	}
 	return nil
 }
 
 // checkOpen checks the frames that were committed since the last checkpoint, which lies in the last segment, and looks at
 // what follows them.
-func (s *Store) checkOpen(ctx context.Context, t tail) error {
-	f, err := s.segments.file(t.end.segment)
+func (e *sqliteEngine) checkOpen(ctx context.Context, t tail) error {
+	f, err := e.segments.file(t.end.segment)
 	if err != nil {
 		return err
 	}
 	at := t.checked.offset
 	for at < t.end.offset {
-		_, octets, err := s.segments.next(f, at)
+		_, octets, err := e.segments.next(f, at)
 		if err != nil {
-			return s.refuseDamage(ctx, position{t.end.segment, at}, fmt.Sprintf("%s has a bad frame at %d", f.Name(), at))
+			return e.refuseDamage(ctx, position{t.end.segment, at}, fmt.Sprintf("%s has a bad frame at %d", f.Name(), at))
 		}
 		at += frameHeader + int64(len(octets))
 	}
-	if m, ok := s.segments.markBefore(f, at); at != t.end.offset || !ok || m != (mark{s.segments.store, t.group}) {
-		return s.refuseDamage(ctx, t.checked, fmt.Sprintf("%s does not end where the database says", f.Name()))
+	if m, ok := e.segments.markBefore(f, at); at != t.end.offset || !ok || m != (mark{e.segments.store, t.group}) {
+		return e.refuseDamage(ctx, t.checked, fmt.Sprintf("%s does not end where the database says", f.Name()))
 	}
-	return s.refuseAhead(f, at, t.group)
+	return e.refuseAhead(f, at, t.group)
 }
 
 // checkNew checks a segment that was begun for a group that was never committed; its header may be torn.
-func (s *Store) checkNew(no, group int64) error {
-	f, err := os.Open(filepath.Join(s.segments.dir, segmentName(no)))
+func (e *sqliteEngine) checkNew(no, group int64) error {
+	f, err := os.Open(filepath.Join(e.segments.dir, segmentName(no)))
 	if err != nil {
 		return err
 	}
-	if err = s.segments.checkHeader(f, no); !errors.Is(err, errForeign) {
-		err = s.refuseAhead(f, int64(segmentHeader), group)
+	if err = e.segments.checkHeader(f, no); !errors.Is(err, errForeign) {
+		err = e.refuseAhead(f, int64(segmentHeader), group)
 	}
 	return errors.Join(err, f.Close())
 }
 
 // refuseAhead refuses segments whose marks are two groups or more ahead: the database is older than they are.
-func (s *Store) refuseAhead(f *os.File, at, group int64) error {
+func (e *sqliteEngine) refuseAhead(f *os.File, at, group int64) error {
 	for {
-		fr, octets, err := s.segments.next(f, at)
+		fr, octets, err := e.segments.next(f, at)
 		if err != nil {
 			return nil // the torn end
 		}
@@ -155,8 +155,8 @@ func (s *Store) refuseAhead(f *os.File, at, group int64) error {
 }
 
 // cutTail moves away what follows the last committed group.
-func (s *Store) cutTail(no, at int64) error {
-	f, err := s.segments.file(no)
+func (e *sqliteEngine) cutTail(no, at int64) error {
+	f, err := e.segments.file(no)
 	if err != nil {
 		return err
 	}
@@ -164,11 +164,11 @@ func (s *Store) cutTail(no, at int64) error {
 	if err != nil || st.Size() == at {
 		return err
 	}
-	name := filepath.Join(s.dir, lostDir, fmt.Sprintf("%s-%d-%s", segmentName(no), at, NewID()))
+	name := filepath.Join(e.dir, lostDir, fmt.Sprintf("%s-%d-%s", segmentName(no), at, NewID()))
 	if err := copyDurably(name, io.NewSectionReader(f, at, st.Size()-at)); err != nil {
 		return fmt.Errorf("saving the uncommitted end of a segment: %w", err)
 	}
-	s.log.Info("octets that no fact names were moved away", "from", f.Name(), "to", name, "octets", st.Size()-at)
+	e.store.log.Info("octets that no fact names were moved away", "from", f.Name(), "to", name, "octets", st.Size()-at)
 	if err := errors.Join(f.Truncate(at), f.Sync()); err != nil {
 		return fmt.Errorf("cutting the uncommitted end of a segment: %w", err)
 	}
@@ -176,23 +176,23 @@ func (s *Store) cutTail(no, at int64) error {
 }
 
 // moveSegment moves away a segment that no committed group lies in.
-func (s *Store) moveSegment(no int64) error {
-	to := filepath.Join(s.dir, lostDir, fmt.Sprintf("%s-%s", segmentName(no), NewID()))
-	err := os.Rename(filepath.Join(s.segments.dir, segmentName(no)), to)
-	if err := errors.Join(err, syncDir(s.segments.dir), syncDir(filepath.Dir(to))); err != nil {
+func (e *sqliteEngine) moveSegment(no int64) error {
+	to := filepath.Join(e.dir, lostDir, fmt.Sprintf("%s-%s", segmentName(no), NewID()))
+	err := os.Rename(filepath.Join(e.segments.dir, segmentName(no)), to)
+	if err := errors.Join(err, syncDir(e.segments.dir), syncDir(filepath.Dir(to))); err != nil {
 		return fmt.Errorf("moving away a segment that no fact names: %w", err)
 	}
-	s.log.Info("a segment that no fact names was moved away", "to", to)
+	e.store.log.Info("a segment that no fact names was moved away", "to", to)
 	return nil
 }
 
 // recoverFiles moves content files that no row names to lost+found, and sounds the alarm for rows whose file is gone.
-func (s *Store) recoverFiles(ctx context.Context) error {
-	named, err := s.fileContents(ctx)
+func (e *sqliteEngine) recoverFiles(ctx context.Context) error {
+	named, err := e.fileContents(ctx)
 	if err != nil {
 		return err
 	}
-	root := filepath.Join(s.dir, contentsDir)
+	root := filepath.Join(e.dir, contentsDir)
 	dirs, err := os.ReadDir(root)
 	if err != nil {
 		return fmt.Errorf("reading the content files: %w", err)
@@ -212,21 +212,21 @@ func (s *Store) recoverFiles(ctx context.Context) error {
 				delete(named, id)
 				continue
 			}
-			to := filepath.Join(s.dir, lostDir, f.Name())
+			to := filepath.Join(e.dir, lostDir, f.Name())
 			if err := errors.Join(os.Rename(filepath.Join(dir, f.Name()), to), syncDir(filepath.Dir(to))); err != nil {
 				return fmt.Errorf("moving away a file that no fact names: %w", err)
 			}
-			s.log.Info("a file that no fact names was moved away", "to", to)
+			e.store.log.Info("a file that no fact names was moved away", "to", to)
 		}
 	}
 	for id := range named {
-		s.log.Error("a message's file is missing: that message cannot be read until it is restored", "content", id, "messages", s.messagesOf(ctx, []ID{id}))
+		e.store.log.Error("a message's file is missing: that message cannot be read until it is restored", "content", id, "messages", e.messagesOf(ctx, []ID{id}))
 	}
 	return nil
 }
 
-func (s *Store) fileContents(ctx context.Context) (map[ID]bool, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT id FROM content WHERE segment = 0`)
+func (e *sqliteEngine) fileContents(ctx context.Context) (map[ID]bool, error) {
+	rows, err := e.read.QueryContext(ctx, `SELECT id FROM content WHERE segment = 0`)
 	if err != nil {
 		return nil, fmt.Errorf("listing content files: %w", err)
 	}
@@ -243,8 +243,8 @@ func (s *Store) fileContents(ctx context.Context) (map[ID]bool, error) {
 }
 
 // refuseDamage names the messages whose octets lie at or behind a damaged place, and changes nothing.
-func (s *Store) refuseDamage(ctx context.Context, at position, what string) error {
-	rows, err := s.read.QueryContext(ctx, `SELECT id FROM content WHERE segment = $1 AND place + size + 28 > $2 ORDER BY place LIMIT 20`, at.segment, at.offset)
+func (e *sqliteEngine) refuseDamage(ctx context.Context, at position, what string) error {
+	rows, err := e.read.QueryContext(ctx, `SELECT id FROM content WHERE segment = $1 AND place + size + 28 > $2 ORDER BY place LIMIT 20`, at.segment, at.offset)
 	if err != nil {
 		return fmt.Errorf("%s: %w", what, err)
 	}
@@ -257,14 +257,14 @@ func (s *Store) refuseDamage(ctx context.Context, at position, what string) erro
 		}
 		ids = append(ids, id)
 	}
-	return fmt.Errorf("committed octets are damaged: %s. Restore the segments from a copy; nothing was changed. Messages concerned: %s", what, s.messagesOf(ctx, ids))
+	return fmt.Errorf("committed octets are damaged: %s. Restore the segments from a copy; nothing was changed. Messages concerned: %s", what, e.messagesOf(ctx, ids))
 }
 
 // messagesOf names the messages that need the contents.
-func (s *Store) messagesOf(ctx context.Context, contents []ID) string {
+func (e *sqliteEngine) messagesOf(ctx context.Context, contents []ID) string {
 	var names []string
 	for _, id := range contents {
-		rows, err := s.read.QueryContext(ctx, `SELECT kind, message_id FROM message WHERE recipe = $1
+		rows, err := e.read.QueryContext(ctx, `SELECT kind, message_id FROM message WHERE recipe = $1
 			UNION SELECT kind, message_id FROM message m JOIN reference r ON r.message = m.id WHERE r.content = $1`, id[:])
 		if err != nil {
 			return "unknown: " + err.Error()

@@ -37,7 +37,7 @@ func TestCrashInACommit(t *testing.T) {
 			if n := len(readTree(t, dir, lostDir)); there && n != files || !there && n != files+1 {
 				t.Errorf("%d files in lost+found, want those of %d contents and the marked group", n, files)
 			}
-			if !there && w.engine().store.segments.end.offset == marked {
+			if !there && w.engine().segments.end.offset == marked {
 				t.Error("no group was ahead: this test shows nothing")
 			}
 			after.must(after.Close())
@@ -311,7 +311,7 @@ func TestContentFiles(t *testing.T) {
 		t.Errorf("%d octets in lost+found", len(lost(t, dir)))
 	}
 	after.must(after.Close())
-	path := after.contentPath(c.ID)
+	path := pathOf(after.Store, c.ID)
 	for _, change := range []func() error{func() error { return os.Truncate(path, memoryLimit) }, func() error { return os.Remove(path) }} {
 		w.must(change())
 		after := reopened(t, dir)

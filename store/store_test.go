@@ -139,7 +139,7 @@ func (w *world) content(octets []byte) *Content {
 	if _, err := io.Copy(sp, bytes.NewReader(octets)); err != nil {
 		w.Fatal(err)
 	}
-	c, err := sp.Seal()
+	c, err := sp.Seal(w.ctx())
 	w.must(err)
 	return c
 }
@@ -293,6 +293,7 @@ func (w *world) counts() map[string]int {
 // dump is every row of every table.
 func (w *world) dump() string {
 	w.Helper()
+	w.number()
 	var b strings.Builder
 	for _, table := range allTables() {
 		w.dumpTable(&b, table)

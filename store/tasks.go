@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -40,15 +41,21 @@ type Task struct {
 
 func (b *batch) task(t Task) {
 	t.Turn = cmp.Or(t.Turn, t.Sender.Key())
-	b.do(`INSERT INTO task (id, kind, due, since, attempts, message, provider, pec_id, sender, target, turn, token, fact, trouble)
-		VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, '', $11, '')`,
-		t.ID[:], string(t.Kind), micros(t.Due), micros(t.Since), t.Message[:], t.Provider, string(t.PEC),
-		string(t.Sender), t.Target, t.Turn, b.fact[:])
 	b.tasks = append(b.tasks, t)
 }
 
-// finish ends a task in the batch, which fails unless the task is still there under this claim. With one process the claim
-// itself is held in memory and the token is empty; the guard then says that nobody has finished the task.
+// writeTasks writes the rows of the new tasks, when it is known which of them this process claims.
+func (b *batch) writeTasks() {
+	for _, t := range b.tasks {
+		b.do(`INSERT INTO task (id, kind, due, since, attempts, message, provider, pec_id, sender, target, turn, token, fact, trouble)
+			VALUES ($1, $2, $3, $4, 0, $5, $6, $7, $8, $9, $10, $11, $12, '')`,
+			t.ID[:], string(t.Kind), micros(t.Due), micros(t.Since), t.Message[:], t.Provider, string(t.PEC),
+			string(t.Sender), t.Target, t.Turn, t.token, b.fact[:])
+	}
+}
+
+// finish ends a task in the batch, which fails unless the task is still there under this claim: a process that was taken for
+// dead finishes nothing. Where there is one process only the token is empty, and the guard says that nobody has finished it.
 func (b *batch) finish(t Task) {
 	b.must(`DELETE FROM task WHERE id = $1 AND token = $2`, t.ID[:], t.token)
 	b.finished = append(b.finished, t)
@@ -61,10 +68,10 @@ func (s *Store) Postpone(ctx context.Context, t Task, due time.Time, trouble str
 	return s.commit(ctx, b)
 }
 
-// postpone puts a task off, guarded like finish.
+// postpone puts a task off, guarded like finish, and gives the claim back.
 func (b *batch) postpone(t Task, due time.Time, trouble string) {
 	t.Due, t.Trouble = fromMicros(micros(due)), clip(trouble)
-	b.must(`UPDATE task SET due = $1, attempts = attempts + 1, trouble = $2 WHERE id = $3 AND token = $4`, micros(due), t.Trouble, t.ID[:], t.token)
+	b.must(`UPDATE task SET due = $1, attempts = attempts + 1, trouble = $2, token = '' WHERE id = $3 AND token = $4`, micros(due), t.Trouble, t.ID[:], t.token)
 	t.Attempts++
 	b.postponed = append(b.postponed, t)
 }
@@ -74,32 +81,44 @@ func clip(s string) string {
 	return strings.ToValidUTF8(s[:min(len(s), 1000)], "?")
 }
 
-func (s *Store) tasks(ctx context.Context, where string, args ...any) ([]Task, error) {
-	rows, err := s.read.QueryContext(ctx, `SELECT id, kind, due, since, attempts, message, provider, pec_id, sender, target, turn, token, trouble FROM task `+where, args...)
+const taskColumns = `task.id, kind, due, since, attempts, message, provider, pec_id, sender, target, turn, token, trouble`
+
+func readTasks(ctx context.Context, r *reader, where string, args ...any) ([]Task, error) {
+	found, err := r.QueryContext(ctx, `SELECT `+taskColumns+` FROM task `+where, args...)
 	if err != nil {
 		return nil, fmt.Errorf("reading tasks: %w", err)
 	}
-	defer rows.Close()
+	defer found.Close()
 	var ts []Task
-	for rows.Next() {
-		var t Task
-		var due, since int64
-		if err := rows.Scan(&t.ID, &t.Kind, &due, &since, &t.Attempts, &t.Message, &t.Provider, &t.PEC, &t.Sender, &t.Target, &t.Turn, &t.token, &t.Trouble); err != nil {
+	for found.Next() {
+		t, err := scanTask(found.Scan)
+		if err != nil {
 			return nil, fmt.Errorf("reading tasks: %w", err)
 		}
-		t.Due, t.Since = fromMicros(due), fromMicros(since)
 		ts = append(ts, t)
 	}
-	return ts, rows.Err()
+	return ts, found.Err()
+}
+
+func scanTask(scan func(...any) error) (Task, error) {
+	var t Task
+	var due, since int64
+	err := scan(&t.ID, &t.Kind, &due, &since, &t.Attempts, &t.Message, &t.Provider, &t.PEC, &t.Sender, &t.Target, &t.Turn, &t.token, &t.Trouble)
+	t.Due, t.Since = fromMicros(due), fromMicros(since)
+	return t, err
 }
 
 // Tasks lists all the work that is not finished, by due time.
 func (s *Store) Tasks(ctx context.Context) ([]Task, error) {
-	return s.tasks(ctx, `ORDER BY due`)
+	return readTasks(ctx, s.read, `ORDER BY due`)
 }
 
 // Unfinished lists the tasks that are due now or under way. An empty list means that nothing happens until time passes
 // or somebody calls.
 func (s *Store) Unfinished(ctx context.Context) ([]Task, error) {
-	return s.tasks(ctx, `WHERE due <= $1 ORDER BY due`, micros(s.now()))
+	return readTasks(ctx, s.read, `WHERE due <= $1 ORDER BY due`, micros(s.now()))
+}
+
+func sortByDue(ts []Task) {
+	slices.SortStableFunc(ts, func(a, b Task) int { return a.Due.Compare(b.Due) })
 }

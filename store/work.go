@@ -8,21 +8,23 @@ import (
 	"time"
 )
 
-// workers hold the claims of this process in memory: on the embedded engine it is the only one.
+// workers hold the claims of this process in memory.
 type workers struct{ queues map[TaskKind]*queue }
 
-func newWorkers() workers {
+func newWorkers(p pace) workers {
 	w := workers{queues: map[TaskKind]*queue{}}
 	for _, k := range []TaskKind{TaskRelay, TaskReceive, TaskDeliver, TaskFollowUp} {
-		w.queues[k] = newQueue(perTarget(k))
+		w.queues[k] = newQueue(perTarget(k), p)
 	}
 	return w
 }
 
 // expect claims the new tasks of a batch that are due, before its commit.
-func (w workers) expect(b *batch, now time.Time) (expected []Task) {
-	for _, t := range b.tasks {
+func (w workers) expect(b *batch, now time.Time, token string) (expected []Task) {
+	for i, t := range b.tasks {
+		t.token = token
 		if !t.Due.After(now) && w.queues[t.Kind].expect(t) {
+			b.tasks[i] = t
 			expected = append(expected, t)
 		}
 	}
@@ -36,8 +38,15 @@ func (w workers) forget(expected []Task) {
 	}
 }
 
-// settle tells the queues what a commit has done.
-func (w workers) settle(b *batch, now time.Time) {
+// disown drops what waits here: other processes may have it by now.
+func (w workers) disown() {
+	for _, q := range w.queues {
+		q.disown()
+	}
+}
+
+// settle tells the queues what a commit has done. It returns the kinds of due tasks that are for whoever looks at the table.
+func (w workers) settle(b *batch, now time.Time) (open []TaskKind) {
 	for _, t := range b.finished {
 		w.queues[t.Kind].finished(t)
 	}
@@ -47,26 +56,32 @@ func (w workers) settle(b *batch, now time.Time) {
 	for _, t := range b.tasks {
 		if t.Due.After(now) {
 			w.queues[t.Kind].later(t.Due)
-		} else {
-			w.queues[t.Kind].offer(t)
+		} else if !w.queues[t.Kind].offer(t) {
+			open = append(open, t.Kind)
 		}
 	}
+	return open
 }
 
 // Work does the tasks of a kind, at most parallel at a time, until the context ends; then it waits for those under way.
 // Holders take turns, and a target has perTarget(kind) workers at most.
-// do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far). After
-// a failed write it returns ErrClosed.
+// do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far). While the
+// table cannot be read nothing new is begun. After a failed write it returns ErrClosed.
 func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry func(Task) time.Duration, do func(context.Context, Task) error) error {
 	q := s.work.queues[kind]
+	q.employ(1)
+	defer q.employ(-1)
 	free := make(chan struct{}, parallel)
 	var running sync.WaitGroup
 	defer running.Wait()
 	for {
 		// The channel first, the clock once: a jump or a moment between two readings would leave a due task asleep.
 		jumped, now := s.jumped(), s.now()
-		if err := s.fill(ctx, q, kind, now); err != nil && ctx.Err() == nil {
+		if err := s.fill(ctx, q, kind, now); errors.Is(err, ErrClosed) {
 			return err
+		} else if err != nil && ctx.Err() == nil {
+			s.log.Error("the tasks that are due cannot be read: trying again", "task", kind, "error", err)
+			pause(ctx, time.Second)
 		}
 		for len(free) < parallel && ctx.Err() == nil {
 			t, ok := q.take()
@@ -75,13 +90,23 @@ func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry fun
 			}
 			free <- struct{}{}
 			running.Go(func() {
-				defer func() { <-free; q.give(t, s.now()) }()
+				defer func() { <-free; q.give(t) }()
 				s.attempt(ctx, t, retry, do)
 			})
 		}
 		if err := q.wait(ctx, s.now(), jumped); err != nil {
 			return err
 		}
+	}
+}
+
+// pause waits, not longer than the context.
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
 	}
 }
 
@@ -92,15 +117,16 @@ func (s *Store) fill(ctx context.Context, q *queue, kind TaskKind, now time.Time
 	}
 	q.looking.Lock()
 	defer q.looking.Unlock()
-	full, yes := q.startLook(now)
+	w, yes := q.startLook(now)
 	if !yes {
 		return nil
 	}
-	found, err := s.engine.due(ctx, kind, micros(now), maxQueued, full)
+	w.kind = kind
+	found, err := s.engine.claim(ctx, w)
 	if err == nil {
 		var next time.Time
 		if next, err = s.nextDue(ctx, kind, now); err == nil {
-			q.endLook(found, len(found) == maxQueued, next)
+			q.endLook(found, len(found) == w.most, next)
 			return nil
 		}
 	}
@@ -140,15 +166,15 @@ func (s *Store) attempt(ctx context.Context, t Task, retry func(Task) time.Durat
 	if err == nil || ctx.Err() != nil || errors.Is(err, ErrUnknown) || errors.Is(err, ErrClosed) {
 		return
 	}
-	pause := retry(t)
+	wait := retry(t)
 	if errors.Is(err, ErrConflict) || errors.Is(err, ErrStale) {
-		pause = 0 // decide again at once
+		wait = 0 // decide again at once
 		if t.Attempts > 10 {
-			pause = retry(t)
+			wait = retry(t)
 		}
 	}
-	s.log.Warn("a task could not be done and will be tried again", "task", t.Kind, "id", t.PEC, "target", t.Target, "attempts", t.Attempts+1, "pause", pause, "error", err)
-	if err := s.Postpone(ctx, t, s.now().Add(pause), err.Error()); err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
+	s.log.Warn("a task could not be done and will be tried again", "task", t.Kind, "id", t.PEC, "target", t.Target, "attempts", t.Attempts+1, "pause", wait, "error", err)
+	if err := s.Postpone(ctx, t, s.now().Add(wait), err.Error()); err != nil && !errors.Is(err, ErrConflict) && ctx.Err() == nil {
 		s.log.Error("a task could not be postponed", "task", t.Kind, "error", err)
 	}
 }

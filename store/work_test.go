@@ -248,7 +248,7 @@ func tasksAreRetried(w *world) {
 func (w *world) untilPostponed(t Task, attempts int) {
 	w.Helper()
 	for limit := time.Now().Add(never); ; {
-		ts, err := w.tasks(w.ctx(), `WHERE id = $1`, t.ID[:])
+		ts, err := readTasks(w.ctx(), w.read, `WHERE id = $1`, t.ID[:])
 		w.must(err)
 		if len(ts) == 1 && ts[0].Attempts == attempts {
 			return

@@ -1,0 +1,257 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// unknownPatience is how long a caller waits for a commit whose outcome is not known (design.md 3).
+const unknownPatience = 60 * time.Second
+
+// commit runs the batch until its outcome is known, if need be after its caller was sent away with ErrUnknown.
+func (e *postgresEngine) commit(b *batch, settled func(error)) error {
+	if err := e.begin(); err != nil {
+		settled(err)
+		return err
+	}
+	b.keep(true) // whoever releases them meanwhile
+	known := make(chan error, 1)
+	go func() {
+		defer e.commits.Done()
+		err := e.untilKnown(b)
+		if err == nil {
+			e.remember(b)
+		}
+		if !errors.Is(err, ErrUnknown) {
+			b.keep(err == nil)
+			settled(err)
+		}
+		known <- err
+	}()
+	timer := time.NewTimer(unknownPatience)
+	defer timer.Stop()
+	select {
+	case err := <-known:
+		return err
+	case <-timer.C:
+		return fmt.Errorf("%w: the database does not answer", ErrUnknown)
+	}
+}
+
+// keep says whether the batch's contents are, or may be, named by a fact.
+func (b *batch) keep(yes bool) {
+	for _, c := range b.contents {
+		c.kept.Store(yes)
+	}
+}
+
+func (e *postgresEngine) begin() error {
+	if e.snapshot != nil {
+		return errReadOnly
+	}
+	e.gate.RLock()
+	defer e.gate.RUnlock()
+	if e.closed || e.store.failed.Load() {
+		return ErrClosed
+	}
+	e.commits.Add(1)
+	return nil
+}
+
+// untilKnown tries until the batch is committed or refused. What certainly left nothing is tried again for as long as the
+// instant may still be certified; what may have been committed, until that is known.
+func (e *postgresEngine) untilKnown(b *batch) error {
+	begun, unknown := time.Now(), false
+	for try := 0; ; try++ {
+		if !unknown && b.instant.stale() {
+			return ErrStale
+		}
+		err := e.try(b)
+		switch o := outcomeOf(err); {
+		case o == committed, o == doneBefore && unknown:
+			return nil
+		case o == refused || o == doneBefore:
+			if unknown {
+				return e.bury(b, meaning(err))
+			}
+			return meaning(err)
+		case o == notKnown:
+			if errors.Is(err, ErrUnknown) {
+				return err // of a test: the process ends
+			}
+			if !unknown {
+				e.store.log.Warn("the outcome of a commit is not known: it is run again", "error", err)
+			}
+			unknown = true
+		case !unknown && time.Since(begun) > maxAge:
+			return fmt.Errorf("%w: %w", ErrUnavailable, err)
+		}
+		pause(e.life, min(10*time.Millisecond<<min(try, 7), time.Second))
+		if e.life.Err() != nil && unknown {
+			return fmt.Errorf("%w: the process ends", ErrUnknown)
+		}
+		if e.life.Err() != nil {
+			return ErrClosed
+		}
+	}
+}
+
+// bury makes sure that a batch that was refused when it was run again is not committed by an earlier run that still hangs
+// somewhere, and finds out if it was.
+func (e *postgresEngine) bury(b *batch, refusal error) error {
+	for try := 0; ; try++ {
+		buried, err := e.tryBury(b)
+		switch {
+		case err == nil && buried:
+			return refusal
+		case err == nil:
+			return nil
+		}
+		pause(e.life, min(10*time.Millisecond<<min(try, 7), time.Second))
+		if e.life.Err() != nil {
+			return fmt.Errorf("%w: the process ends", ErrUnknown)
+		}
+	}
+}
+
+func (e *postgresEngine) tryBury(b *batch) (buried bool, err error) {
+	ctx, cancel := context.WithTimeout(e.life, tryPatience)
+	defer cancel()
+	// A run that is under way holds the row: this waits for its end.
+	if _, err := e.pool.Exec(ctx, `INSERT INTO once (id, buried) VALUES ($1, true) ON CONFLICT (id) DO NOTHING`, b.fact[:]); err != nil {
+		return false, err
+	}
+	err = e.pool.QueryRow(ctx, `SELECT buried FROM once WHERE id = $1`, b.fact[:]).Scan(&buried)
+	return buried, err
+}
+
+// try sends the batch in one round trip. nil: it is durable.
+func (e *postgresEngine) try(b *batch) error {
+	ctx, cancel := context.WithTimeout(e.life, tryPatience)
+	defer cancel()
+	conn, err := e.pool.Acquire(ctx)
+	if err != nil {
+		return unsentError{err}
+	}
+	defer conn.Release()
+	if err := e.reached(AfterOctets, AfterRows); err != nil {
+		return err
+	}
+	done := false
+	if err := conn.SendBatch(ctx, pipelined(b, &done)).Close(); err != nil {
+		if errors.As(err, new(pgx.ErrPreprocessingBatch)) && conn.Conn().IsClosed() {
+			return unsentError{err} // it broke while statements were prepared
+		}
+		rollBack(ctx, conn, err)
+		return err
+	}
+	if !done {
+		return errors.New("the database did not commit") // and did not say why
+	}
+	if err := e.reached(AfterCommit); err != nil {
+		return err
+	}
+	if b.record != nil {
+		wake(e.fresh)
+	}
+	return nil
+}
+
+// rollBack ends the transaction of a batch that was refused, so that the connection can be used again.
+func rollBack(ctx context.Context, conn *pgxpool.Conn, err error) {
+	if pe := (*pgconn.PgError)(nil); errors.As(err, &pe) && !conn.Conn().IsClosed() {
+		_, _ = conn.Exec(ctx, `ROLLBACK`) // if that fails the pool throws the connection away
+	}
+}
+
+// reached tells tests of crashes where the commit is. Their error ends the process, which is what a crash is.
+func (e *postgresEngine) reached(places ...Place) error {
+	if e.store.fault == nil {
+		return nil
+	}
+	for _, p := range places {
+		if err := e.store.fault(p); err != nil {
+			return e.store.fail(err)
+		}
+	}
+	return nil
+}
+
+// pipelined is the batch as one transaction. What locks rows comes last, so that a process that stops while its octets are on
+// their way keeps nobody waiting.
+func pipelined(b *batch, done *bool) *pgx.Batch {
+	p := &pgx.Batch{}
+	p.Queue(`BEGIN`)
+	p.Queue(`INSERT INTO once (id) VALUES ($1)`, b.fact[:])
+	if b.record != nil {
+		p.Queue(`INSERT INTO fact (id, at, salt, record) VALUES ($1, $2, $3, $4)`, b.fact[:], micros(b.instant.At), b.salt[:], b.record)
+	}
+	for _, c := range b.contents {
+		if c.uploaded {
+			p.Queue(mustForm(`DELETE FROM upload WHERE content = $1`), c.ID[:])
+		}
+		p.Queue(`INSERT INTO content (id, size, sha256, octets) VALUES ($1, $2, $3, $4)`, c.ID[:], c.Size, c.SHA256[:], shortOctets(c))
+	}
+	for _, st := range b.stmts {
+		queue := func(text string) *pgx.QueuedQuery { return p.Queue(text, postgresArgs(st.args)...) }
+		switch {
+		case st.into != nil:
+			queue(st.sql).QueryRow(func(row pgx.Row) error { return row.Scan(st.into) })
+		case st.must:
+			queue(mustForm(st.sql))
+		default:
+			queue(st.sql)
+		}
+	}
+	p.Queue(`COMMIT`).Exec(func(tag pgconn.CommandTag) error {
+		*done = tag.String() == "COMMIT"
+		return nil
+	})
+	return p
+}
+
+// mustForm makes a statement that has to change a row fail the batch if it changes none.
+func mustForm(text string) string {
+	return `WITH changed AS (` + text + ` RETURNING 1) INSERT INTO guard SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM changed)`
+}
+
+func postgresArgs(args []any) []any {
+	all := make([]any, len(args))
+	for i, a := range args {
+		all[i] = postgresArg(a)
+	}
+	return all
+}
+
+// postgresArg gives strings what the database wants of them: UTF-8 without NUL. What strangers wrote otherwise is told by its
+// octets, the same for the same.
+func postgresArg(a any) any {
+	s, ok := a.(string)
+	if !ok || utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 {
+		return a
+	}
+	var b strings.Builder
+	for i, r := range s {
+		if r == 0 || r == utf8.RuneError && !strings.HasPrefix(s[i:], string(utf8.RuneError)) {
+			fmt.Fprintf(&b, "\\x%02x", s[i])
+		} else {
+			b.WriteRune(r)
+		}
+	}
+	return b.String()
+}
+
+func wake(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}

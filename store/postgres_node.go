@@ -1,0 +1,224 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"time"
+)
+
+// A process has a lease, by the database's clock. While it lasts nobody takes its tasks; one that was frozen past it finishes
+// nothing that another process has taken since, for a task's row then has another token.
+const (
+	leaseTime  = 15 * time.Second
+	leaseEvery = 3 * time.Second
+	keepOnce   = "1 day" // the ids of batches, and uploads that no fact names
+	sweepEvery = time.Hour
+)
+
+func (e *postgresEngine) token() string { return e.node }
+
+// renew makes the lease last, and tells whether it had ended and whether there are other processes.
+func (e *postgresEngine) renew(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, leaseTime/3)
+	defer cancel()
+	var lapsed, alone bool
+	err := e.pool.QueryRow(ctx, `WITH old AS (SELECT until < clock_timestamp() AS lapsed FROM node WHERE token = $1)
+		INSERT INTO node (token, until, program) VALUES ($1, clock_timestamp() + make_interval(secs => $2), $3)
+		ON CONFLICT (token) DO UPDATE SET until = excluded.until
+		RETURNING coalesce((SELECT lapsed FROM old), false), NOT EXISTS (SELECT 1 FROM node n WHERE n.token <> $1 AND n.until > clock_timestamp())`,
+		e.node, leaseTime.Seconds(), programVersion()).Scan(&lapsed, &alone)
+	if err != nil {
+		return err
+	}
+	e.hints.alone(alone)
+	if lapsed {
+		e.store.log.Warn("this process was taken for dead: its tasks may have been taken over")
+		e.store.work.disown()
+	}
+	return nil
+}
+
+func programVersion() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		return info.Main.Version
+	}
+	return ""
+}
+
+// keepLease renews the lease and, now and then, sweeps.
+func (e *postgresEngine) keepLease() {
+	failing, swept := false, time.Now()
+	for {
+		pause(e.life, leaseEvery)
+		if e.life.Err() != nil {
+			return
+		}
+		err := e.renew(e.life)
+		if err != nil && !failing {
+			e.store.log.Error("the database cannot be reached", "database", e.where(), "error", err)
+		}
+		if err == nil && failing {
+			e.store.log.Info("the database can be reached again", "database", e.where())
+		}
+		failing = err != nil
+		if !failing && time.Since(swept) > sweepEvery {
+			swept = time.Now()
+			if err := e.sweep(e.life); err != nil && e.life.Err() == nil {
+				e.store.log.Warn("what is no longer needed could not be removed", "error", err)
+			}
+		}
+	}
+}
+
+// sweep removes ids of batches that are old, octets that no fact names, and processes that are gone.
+func (e *postgresEngine) sweep(ctx context.Context) error {
+	for _, text := range []string{
+		`DELETE FROM once WHERE at < clock_timestamp() - interval '` + keepOnce + `'`,
+		// A fact that is about to name them finds its upload gone, and is refused.
+		`WITH old AS (DELETE FROM upload WHERE at < clock_timestamp() - interval '` + keepOnce + `' RETURNING content)
+			DELETE FROM chunk WHERE content IN (SELECT content FROM old)`,
+		`DELETE FROM node WHERE until < clock_timestamp() - interval '1 hour'`,
+	} {
+		if _, err := e.pool.Exec(ctx, text); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leave gives back what this process has claimed.
+func (e *postgresEngine) leave() error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(e.life), leaseTime/3)
+	defer cancel()
+	err := e.number(ctx)
+	for _, text := range []string{`UPDATE task SET token = '' WHERE token = $1`, `DELETE FROM node WHERE token = $1`} {
+		_, again := e.pool.Exec(ctx, text, e.node)
+		err = errors.Join(err, again)
+	}
+	if err != nil {
+		return fmt.Errorf("leaving %s: %w", e.where(), err)
+	}
+	return nil
+}
+
+// claim takes tasks that nobody has, or that a process without a lease had. What another process is taking at the moment is
+// passed over.
+func (e *postgresEngine) claim(ctx context.Context, w wanted) ([]Task, error) {
+	ctx, cancel := context.WithTimeout(ctx, tryPatience)
+	defer cancel()
+	mine := `false`
+	args := []any{string(w.kind), w.now, w.most, e.node, nonNilStrings(w.full)}
+	if w.held != nil {
+		mine = `token = $4 AND NOT id = ANY($6)`
+		args = append(args, idOctets(w.held))
+	}
+	found, err := e.pool.Query(ctx, `WITH free AS (
+			SELECT id FROM task WHERE kind = $1 AND due <= $2 AND NOT target = ANY($5)
+			AND (token = '' OR token <> $4 AND token NOT IN (SELECT token FROM node WHERE until > clock_timestamp()) OR `+mine+`)
+			ORDER BY due LIMIT $3 FOR UPDATE SKIP LOCKED)
+		UPDATE task SET token = $4 FROM free WHERE task.id = free.id RETURNING `+taskColumns, args...)
+	if err != nil {
+		return nil, judgeRead(fmt.Errorf("taking tasks: %w", err))
+	}
+	defer found.Close()
+	var ts []Task
+	for found.Next() {
+		t, err := scanTask(found.Scan)
+		if err != nil {
+			return nil, fmt.Errorf("taking tasks: %w", err)
+		}
+		ts = append(ts, t)
+	}
+	if err := found.Err(); err != nil {
+		return nil, judgeRead(fmt.Errorf("taking tasks: %w", err))
+	}
+	// They come as they were updated.
+	sortByDue(ts)
+	return ts, nil
+}
+
+func idOctets(ids []ID) [][]byte {
+	all := make([][]byte, len(ids))
+	for i := range ids {
+		all[i] = ids[i][:]
+	}
+	return all
+}
+
+func nonNilStrings(s []string) []string {
+	if s == nil {
+		return []string{}
+	}
+	return s
+}
+
+// numberFacts gives numbers to facts that have none, in a process that has committed some.
+func (e *postgresEngine) numberFacts() {
+	for {
+		select {
+		case <-e.fresh:
+		case <-e.life.Done():
+			return
+		}
+		if err := e.number(e.life); err != nil && e.life.Err() == nil {
+			e.store.log.Warn("facts could not be numbered: trying again", "error", err)
+			wake(e.fresh)
+		}
+		pause(e.life, numberEvery) // and take many at a time
+	}
+}
+
+const (
+	numberEvery = 100 * time.Millisecond
+	numberMost  = 1000
+)
+
+// number numbers what there is. Who holds the row of sequence is the only one: each transaction sees all the numbers that were
+// given before it, so none is given twice and none is left out. The order is that of the transactions, and within one that of
+// the instants: a fact never has a smaller number than one that caused it.
+func (e *postgresEngine) number(ctx context.Context) error {
+	for {
+		n, err := e.numberSome(ctx)
+		if err != nil {
+			return fmt.Errorf("numbering facts: %w", err)
+		}
+		if n < numberMost {
+			return nil
+		}
+	}
+}
+
+func (e *postgresEngine) numberSome(ctx context.Context) (n int64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, tryPatience)
+	defer cancel()
+	tx, err := e.pool.Begin(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer tx.Rollback(context.WithoutCancel(ctx))
+	if _, err := tx.Exec(ctx, `SELECT no FROM sequence WHERE one = 1 FOR UPDATE`); err != nil {
+		return 0, err
+	}
+	// A statement of its own: it sees what was committed before the row was ours.
+	tag, err := tx.Exec(ctx, `WITH numbered AS (
+			SELECT id, (SELECT no FROM sequence) + row_number() OVER (ORDER BY at, id) AS no
+			FROM (SELECT id, at FROM fact WHERE no IS NULL ORDER BY at, id LIMIT $1) AS new)
+		UPDATE fact SET no = numbered.no FROM numbered WHERE fact.id = numbered.id`, numberMost)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := tx.Exec(ctx, `UPDATE sequence SET no = no + $1 WHERE one = 1`, tag.RowsAffected()); err != nil {
+		return 0, err
+	}
+	return tag.RowsAffected(), tx.Commit(ctx)
+}
+
+func (e *postgresEngine) settle(ctx context.Context) error { return e.number(ctx) }
+
+// arrive goes on with the numbers of what came, and forgets uploads of an attempt before.
+func (e *postgresEngine) arrive(ctx context.Context) error {
+	_, err := e.pool.Exec(ctx, `UPDATE sequence SET no = (SELECT coalesce(max(no), 0) FROM fact)`)
+	return err
+}

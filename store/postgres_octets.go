@@ -1,0 +1,142 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// chunkSize is the length of a long content's chunks, but the last.
+const chunkSize = 256 << 10
+
+func (e *postgresEngine) spool(id ID) (*os.File, error) {
+	return os.OpenFile(filepath.Join(e.dir, spoolDir, id.String()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+// seal uploads the file in one transaction. An upload that nobody knows the end of is left to the sweeper.
+func (e *postgresEngine) seal(ctx context.Context, c *Content) error {
+	err := pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, `INSERT INTO upload (content) VALUES ($1)`, c.ID[:]); err != nil {
+			return err
+		}
+		buf := make([]byte, chunkSize)
+		for part := int64(0); part*chunkSize < c.Size; part++ {
+			n, err := c.file.ReadAt(buf, part*chunkSize)
+			if err != nil && !errors.Is(err, io.EOF) {
+				return fmt.Errorf("%w: %w", ErrSpool, err)
+			}
+			if _, err := tx.Exec(ctx, `INSERT INTO chunk (content, part, octets) VALUES ($1, $2, $3)`, c.ID[:], part, buf[:n]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	switch {
+	case err == nil:
+		c.uploaded = true
+		return nil
+	case errors.Is(err, ErrSpool):
+		return err
+	case outcomeOf(err) == refused:
+		return meaning(err)
+	}
+	return fmt.Errorf("%w: storing %d octets: %w", ErrUnavailable, c.Size, err)
+}
+
+// release removes the file, which has served, and what was uploaded for nothing.
+func (e *postgresEngine) release(c *Content) {
+	e.store.dropFile(c.file)
+	if c.kept.Load() || !c.uploaded {
+		return
+	}
+	ctx, cancel := context.WithTimeout(e.life, tryPatience)
+	defer cancel()
+	if _, err := e.pool.Exec(ctx, `WITH gone AS (DELETE FROM upload WHERE content = $1 RETURNING content)
+		DELETE FROM chunk WHERE content IN (SELECT content FROM gone)`, c.ID[:]); err != nil && e.life.Err() == nil {
+		e.store.log.Warn("octets that no fact names are left for a day", "content", c.ID, "error", err)
+	}
+}
+
+// shortOctets are what a content's own row has.
+func shortOctets(c *Content) []byte {
+	if c.uploaded {
+		return nil
+	}
+	return nonNil(c.mem)
+}
+
+func (e *postgresEngine) place(ctx context.Context, id ID) (placed, error) {
+	c := placed{id: id}
+	err := e.read.QueryRowContext(ctx, `SELECT size, sha256, octets FROM content WHERE id = $1`, id[:]).Scan(&c.size, &c.sha256, &c.octets)
+	return c, err
+}
+
+func (e *postgresEngine) open(ctx context.Context, c placed) (octetSource, error) {
+	if c.octets == nil {
+		return octetSource{ReaderAt: &chunks{engine: e, ctx: ctx, content: c, part: -1}, close: func() error { return nil }}, nil
+	}
+	if int64(len(c.octets)) != c.size {
+		return octetSource{}, &DamageError{Content: c.id, Reason: fmt.Sprintf("its row has %d octets of %d", len(c.octets), c.size)}
+	}
+	return inMemory(c.octets), nil
+}
+
+// chunks reads a long content, a chunk at a time. It is for one reader.
+type chunks struct {
+	engine  *postgresEngine
+	ctx     context.Context
+	content placed
+	part    int64
+	octets  []byte
+}
+
+// ReadAt reads from any place (io.ReaderAt); one place after the other costs a query a chunk.
+func (c *chunks) ReadAt(p []byte, off int64) (int, error) {
+	n := 0
+	for n < len(p) {
+		at := off + int64(n)
+		if at >= c.content.size {
+			return n, io.EOF
+		}
+		if err := c.load(at / chunkSize); err != nil {
+			return n, err
+		}
+		n += copy(p[n:], c.octets[at%chunkSize:])
+	}
+	return n, nil
+}
+
+func (c *chunks) load(part int64) error {
+	if part == c.part {
+		return nil
+	}
+	c.part = -1
+	err := c.engine.read.QueryRowContext(c.ctx, `SELECT octets FROM chunk WHERE content = $1 AND part = $2`, c.content.id[:], part).Scan(&c.octets)
+	if errors.Is(err, sql.ErrNoRows) {
+		return &DamageError{Content: c.content.id, Reason: fmt.Sprintf("chunk %d is missing", part)}
+	}
+	if err != nil {
+		return fmt.Errorf("reading a content: %w", err)
+	}
+	if want := min(chunkSize, c.content.size-part*chunkSize); int64(len(c.octets)) != want {
+		return &DamageError{Content: c.content.id, Reason: fmt.Sprintf("chunk %d has %d octets of %d", part, len(c.octets), want)}
+	}
+	c.part = part
+	return nil
+}
+
+// remember keeps what a commit has made durable, as reading it would give it.
+func (e *postgresEngine) remember(b *batch) {
+	for _, c := range b.contents {
+		if !c.uploaded && len(c.mem) <= rememberedOctets {
+			e.store.memory.places.put(c.ID, placed{id: c.ID, size: c.Size, sha256: bytes.Clone(c.SHA256[:]), octets: bytes.Clone(nonNil(c.mem))})
+		}
+	}
+}
