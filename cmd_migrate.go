@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -27,7 +28,9 @@ func (m migrateCmd) Validate() error {
 	return nil
 }
 
-func (m migrateCmd) toDatabase() bool { return strings.Contains(m.To, "://") }
+func (m migrateCmd) toDatabase() bool {
+	return strings.Contains(m.To, "://") || strings.HasPrefix(m.To, "postgres:") || strings.HasPrefix(m.To, "postgresql:")
+}
 
 // Run moves the data of a provider that is stopped.
 func (m migrateCmd) Run(ctx context.Context, log *slog.Logger) error {
@@ -50,7 +53,13 @@ func (m migrateCmd) Run(ctx context.Context, log *slog.Logger) error {
 	} else {
 		to.Database = ""
 	}
-	moved, err := store.Move(ctx, from, to, func(table string, rows int64) { log.Info("moving", "table", table, "rows", rows) })
+	var told time.Time
+	moved, err := store.Move(ctx, from, to, func(table string, rows int64) {
+		if time.Since(told) > time.Second {
+			told = time.Now()
+			log.Info("moving", "table", table, "rows", rows)
+		}
+	})
 	if err != nil {
 		return err
 	}

@@ -70,7 +70,7 @@ func (e *sqliteEngine) refuseForeign(names map[string]bool) error {
 	case names[databaseName]:
 		return nil
 	case names[spoolDir]:
-		return fmt.Errorf("%s belongs to a provider whose data are in PostgreSQL: name its database in the configuration, or another data_dir", e.dir)
+		return fmt.Errorf("%s belongs to a provider whose data are in PostgreSQL: name that database again (database under [store], --database of the sandbox), or another directory", e.dir)
 	case names[segmentsDir] && other != "":
 		return fmt.Errorf("%s is missing, but its messages are there: restore it from a copy", filepath.Join(e.dir, databaseName))
 	case other != "":

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -28,6 +30,11 @@ const (
 // meanwhile. After an error, or a crash, the same call goes on where it was; until it has returned nil the old place is the one
 // that counts. told is called now and then with the table and its rows so far.
 func Move(ctx context.Context, from, to Options, told func(table string, rows int64)) (Moved, error) {
+	if from.Database == "" {
+		if _, err := os.Stat(filepath.Join(from.Dir, databaseName)); err != nil {
+			return Moved{}, fmt.Errorf("%s holds no store: %w", from.Dir, err)
+		}
+	}
 	old, err := openAlone(ctx, from)
 	if err != nil {
 		return Moved{}, err
@@ -97,6 +104,9 @@ func (m *mover) begin(ctx context.Context) error {
 	}
 	if to, err := metaValue(ctx, m.old.read, metaMoved); err != nil || to != "" {
 		return errors.Join(err, movedError(m.old.engine.where(), to))
+	}
+	if n, err := m.old.anything(ctx); err != nil || n == "" {
+		return errors.Join(err, fmt.Errorf("%s is empty: there is nothing to move", m.old.engine.where()))
 	}
 	if n, err := m.new.anything(ctx); err != nil || n != "" || mark != "" {
 		return errors.Join(err, fmt.Errorf("%s is not empty (it has rows in %s): name a new place", m.moved.To, n))

@@ -146,6 +146,8 @@ func TestMoveIsRefused(t *testing.T) {
 	full := to.options()
 	refused(options(t, from.Dir(), from.clock), full, "is not empty")
 	refused(full, full, "")
+	refused(options(t, t.TempDir(), from.clock), other, "holds no store")
+	refused(other, options(t, t.TempDir(), from.clock), "there is nothing to move")
 }
 
 // Octets that are damaged are named, and the old place stays as it was.

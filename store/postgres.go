@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -25,7 +26,9 @@ type postgresEngine struct {
 	lock     *os.File
 	holder   *pgx.Conn // keeps everybody else away
 	config   *pgx.ConnConfig
+	most     int32         // connections that write, and as many that read
 	pool     *pgxpool.Pool // of commits
+	uploads  chan struct{} // long contents on their way: half of them, so that commits find room
 	readers  *sql.DB
 	read     *reader
 	snapshot *sql.Tx // nil but in a snapshot
@@ -47,8 +50,7 @@ type postgresEngine struct {
 }
 
 const (
-	writeConns    = 16
-	readConns     = 16
+	defaultConns  = 10               // unless the URL has pool_max_conns; one more listens
 	tryPatience   = 30 * time.Second // for one attempt of a commit, or one query
 	closePatience = 10 * time.Second // for commits whose outcome is not known when the store is closed
 )
@@ -58,9 +60,10 @@ func openPostgres(ctx context.Context, s *Store, o Options) (*postgresEngine, er
 	e := &postgresEngine{store: s, dir: o.Dir, node: NewID().String(), hints: newHints(), fresh: make(chan struct{}, 1)}
 	e.life, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
-	if e.config, err = postgresConfig(o.Database); err != nil {
+	if e.config, e.most, err = postgresConfig(o.Database); err != nil {
 		return nil, err
 	}
+	e.uploads = make(chan struct{}, max(1, e.most/2))
 	if e.snapshotting = o.ReadOnly; o.ReadOnly {
 		return e, e.openSnapshot(ctx)
 	}
@@ -138,10 +141,14 @@ func (e *postgresEngine) clearSpool() error {
 }
 
 // postgresConfig is what every connection begins with. What the URL says stands, apart from what the promises rest on.
-func postgresConfig(url string) (*pgx.ConnConfig, error) {
-	c, err := pgx.ParseConfig(url)
+func postgresConfig(url string) (c *pgx.ConnConfig, most int32, err error) {
+	p, err := pgxpool.ParseConfig(url)
 	if err != nil {
-		return nil, fmt.Errorf("the database's URL cannot be used: %w", err)
+		return nil, 0, fmt.Errorf("the database's URL cannot be used: %w", err)
+	}
+	c, most = p.ConnConfig, defaultConns
+	if strings.Contains(url, "pool_max_conns=") {
+		most = p.MaxConns
 	}
 	for name, value := range map[string]string{
 		"application_name": "ceralacca", "lock_timeout": "10s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s",
@@ -161,7 +168,7 @@ func postgresConfig(url string) (*pgx.ConnConfig, error) {
 		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
 	c.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}).DialContext
-	return c, nil
+	return c, most, nil
 }
 
 // where names the database in messages, without a password.
@@ -178,14 +185,14 @@ func (e *postgresEngine) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.ConnConfig, c.AfterConnect, c.MaxConns = e.config.Copy(), e.enter, writeConns
+	c.ConnConfig, c.AfterConnect, c.MaxConns = e.config.Copy(), e.enter, e.most
 	c.MaxConnIdleTime, c.MaxConnLifetime, c.HealthCheckPeriod = 10*time.Minute, time.Hour, time.Minute
 	if e.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
 		return fmt.Errorf("connecting to %s: %w", e.where(), err)
 	}
 	e.readers = stdlib.OpenDB(*e.config.Copy(), stdlib.OptionAfterConnect(e.enter))
-	e.readers.SetMaxOpenConns(readConns)
-	e.readers.SetMaxIdleConns(readConns)
+	e.readers.SetMaxOpenConns(int(e.most))
+	e.readers.SetMaxIdleConns(int(e.most))
 	e.readers.SetConnMaxLifetime(time.Hour)
 	e.read = e.newReader(e.readers.QueryContext, e.readers.QueryRowContext)
 	return nil

@@ -22,6 +22,12 @@ func (e *postgresEngine) spool(id ID) (*os.File, error) {
 
 // seal uploads the file in one transaction. An upload that nobody knows the end of is left to the sweeper.
 func (e *postgresEngine) seal(ctx context.Context, c *Content) error {
+	select {
+	case e.uploads <- struct{}{}:
+		defer func() { <-e.uploads }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	err := pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO upload (content) VALUES ($1)`, c.ID[:]); err != nil {
 			return err

@@ -254,13 +254,13 @@ func CheckDatabase(url string) error {
 	if !strings.HasPrefix(url, "postgres://") && !strings.HasPrefix(url, "postgresql://") {
 		return errors.New("a URL is needed, such as postgres://USER@HOST/NAME")
 	}
-	_, err := postgresConfig(url)
+	_, _, err := postgresConfig(url)
 	return err
 }
 
 // Discard removes the schema that the URL's search_path names, with all that it holds. It refuses while somebody uses it.
 func Discard(ctx context.Context, url string) error {
-	config, err := postgresConfig(url)
+	config, _, err := postgresConfig(url)
 	if err != nil {
 		return err
 	}
