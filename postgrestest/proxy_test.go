@@ -69,13 +69,16 @@ func TestSwallowedConnectionsStayUpUntilDisarm(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			proxy := NewProxy(t, server)
 			client := dial(t, proxy.URL())
+			come := make(chan bool)
 			proxy.Arm(func(m Message) Action {
 				if m.From == c.from && m.Kind == c.kind {
+					close(come)
 					return Swallow
 				}
 				return Pass
 			})
 			client.send(pipeline("insert into said values ('" + name + "')"))
+			<-come
 			client.expectSilence()
 			proxy.Disarm()
 			if kinds, octets := client.rest(); kinds != "" || octets != 0 {
