@@ -44,7 +44,7 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *ima
 func isFatal(err error) bool {
 	var damaged *store.DamageError
 	own := errors.Is(err, errUnreadable) || errors.As(err, &damaged)
-	return err != nil && (errors.Is(err, errCut) || !own)
+	return err != nil && (errors.Is(err, errCut) || errors.Is(err, store.ErrUnavailable) || !own)
 }
 
 func (s *session) fetchPart(w *imapserver.FetchWriter, v *view, indexes []int, options *imap.FetchOptions) error {

@@ -41,6 +41,9 @@ func (s *session) answer(command string, err error) error {
 		// Nobody knows what happened, so nothing may be said (design.md 3).
 		s.conn.abort()
 		return err
+	case errors.Is(err, store.ErrUnavailable) && !errors.Is(err, errCut):
+		s.log.Warn("imapd: a command could not be done now", "command", command, "err", err)
+		return no(imap.ResponseCodeUnavailable, "It cannot be done now; try again later")
 	case errors.Is(err, errUnreadable):
 		s.log.Error("imapd: stored octets cannot be read", "command", command, "err", err)
 		return no(imap.ResponseCodeCorruption, "Some octets cannot be read; the provider has been told")
@@ -55,7 +58,7 @@ func (s *session) answer(command string, err error) error {
 	case errors.Is(err, store.ErrSpool):
 		s.log.Error("imapd: a command found no room", "command", command, "err", err)
 		return no(imap.ResponseCodeUnavailable, "The disk is full; try again later")
-	case errors.Is(err, store.ErrUnavailable), errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, store.ErrClosed), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		s.log.Warn("imapd: a command could not be done now", "command", command, "err", err)
 		return no(imap.ResponseCodeUnavailable, "It cannot be done now; try again later")
 	}

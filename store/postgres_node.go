@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"runtime/debug"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // A process has a lease, by the database's clock. While it lasts nobody takes its tasks; one that was frozen past it finishes
@@ -176,8 +179,8 @@ const (
 )
 
 // number numbers what there is. Who holds the row of sequence is the only one: each transaction sees all the numbers that were
-// given before it, so none is given twice and none is left out. The order is that of the transactions, and within one that of
-// the instants: a fact never has a smaller number than one that caused it.
+// given before it, so none is given twice and none is left out. The order is that of these transactions, and within one that in
+// which the facts' own began: what was caused by a fact began after that was committed, so it never has a smaller number.
 func (e *postgresEngine) number(ctx context.Context) error {
 	for {
 		n, err := e.numberSome(ctx)
@@ -190,29 +193,33 @@ func (e *postgresEngine) number(ctx context.Context) error {
 	}
 }
 
+// numberSome is one round trip: a process that stops in the middle of it keeps nobody waiting.
 func (e *postgresEngine) numberSome(ctx context.Context) (n int64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, tryPatience)
 	defer cancel()
-	tx, err := e.pool.Begin(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer tx.Rollback(context.WithoutCancel(ctx))
-	if _, err := tx.Exec(ctx, `SELECT no FROM sequence WHERE one = 1 FOR UPDATE`); err != nil {
-		return 0, err
-	}
+	b := &pgx.Batch{}
+	b.Queue(`BEGIN`)
+	b.Queue(`SELECT no FROM sequence WHERE one = 1 FOR UPDATE`)
 	// A statement of its own: it sees what was committed before the row was ours.
-	tag, err := tx.Exec(ctx, `WITH numbered AS (
-			SELECT id, (SELECT no FROM sequence) + row_number() OVER (ORDER BY at, id) AS no
-			FROM (SELECT id, at FROM fact WHERE no IS NULL ORDER BY at, id LIMIT $1) AS new)
-		UPDATE fact SET no = numbered.no FROM numbered WHERE fact.id = numbered.id`, numberMost)
+	b.Queue(`WITH numbered AS (
+			SELECT id, (SELECT no FROM sequence) + row_number() OVER (ORDER BY began DESC, at, id) AS no
+			FROM (SELECT id, at, age(xmin) AS began FROM fact WHERE no IS NULL ORDER BY began DESC, at, id LIMIT $1) AS new)
+		UPDATE fact SET no = numbered.no FROM numbered WHERE fact.id = numbered.id`, numberMost).Exec(func(tag pgconn.CommandTag) error {
+		n = tag.RowsAffected()
+		return nil
+	})
+	b.Queue(`UPDATE sequence SET no = (SELECT coalesce(max(no), 0) FROM fact) WHERE one = 1`)
+	b.Queue(`COMMIT`)
+	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if _, err := tx.Exec(ctx, `UPDATE sequence SET no = no + $1 WHERE one = 1`, tag.RowsAffected()); err != nil {
+	defer conn.Release()
+	if err := conn.SendBatch(ctx, b).Close(); err != nil {
+		rollBack(ctx, conn, err)
 		return 0, err
 	}
-	return tag.RowsAffected(), tx.Commit(ctx)
+	return n, nil
 }
 
 func (e *postgresEngine) settle(ctx context.Context) error { return e.number(ctx) }
