@@ -124,7 +124,8 @@ func (checkCmd) Help() string {
 func (benchCmd) Help() string {
 	return `It runs this very program as a child process in a temporary directory; all the measures together take some minutes.
 
-	ceralacca bench --json > bench.json`
+	ceralacca bench --json > bench.json
+	ceralacca bench --engine postgres --database postgres://USER@HOST/NAME --database-pid N`
 }
 
 func (completionCmd) Help() string {

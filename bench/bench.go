@@ -19,11 +19,18 @@ type Options struct {
 	Only      []string      // names of measures; without any, all are taken
 	Exchanges int           // for P1, and as many for P1b; at most 200 of them for P7
 	Limit     time.Duration // P1, P1b, P3 and P7 send nothing more after this time; what is under way may take as long again
-	Sustain   time.Duration // P2 sends for so long; P4 for a sixth of it, six times; Postfix for a sixth, three times
+	Sustain   time.Duration // P2 sends for so long; P4 for a sixth of it, six times, nine with a database server; Postfix for a sixth, three times
 	Kills     int           // for P10
 	Postfix   bool          // measure a Postfix beside the program
 	Dir       string        // where the temporary directory is made: the disk that is measured; "" is the system's
-	Progress  io.Writer     // told what begins; nil is nobody
+
+	// Database is the URL of a PostgreSQL database that the sandboxes keep their data in, each in schemas of its own, which are
+	// removed at its end; "" is SQLite. DatabasePID is the first process of its server on this machine: what needs it is not
+	// taken if it is 0.
+	Database    string
+	DatabasePID int
+
+	Progress io.Writer // told what begins; nil is nobody
 
 	sizes *sizes // of the package's tests; nil is what the measures ask for
 }
@@ -92,6 +99,10 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	if err := o.check(); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
 	}
+	storage, err := o.storage()
+	if err != nil {
+		return nil, fmt.Errorf("bench: %w", err)
+	}
 	if _, err := processCPU(os.Getpid()); err != nil {
 		return nil, fmt.Errorf("bench: reading the CPU of a process: %w", err)
 	}
@@ -105,6 +116,7 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	b := &bench{Options: o, dir: dir, report: &Report{
 		Machine:    Machine{Go: runtime.Version(), System: runtime.GOOS + "/" + runtime.GOARCH, Cores: runtime.NumCPU()},
 		Operations: Operations{signatures, verifications, chains},
+		Storage:    storage,
 	}}
 	if err := errors.Join(b.run(ctx), os.RemoveAll(dir)); err != nil {
 		return nil, fmt.Errorf("bench: %w", err)
@@ -155,7 +167,7 @@ func (b *bench) add(names []string, measures []Measure, err error) {
 		for _, name := range names {
 			measures = append(measures, Measure{Name: name, NotTaken: err.Error()})
 		}
-		if !errors.Is(err, exec.ErrNotFound) {
+		if !errors.Is(err, exec.ErrNotFound) && !errors.Is(err, errNotKnown) {
 			b.report.failed = append(b.report.failed, fmt.Errorf("measuring %v: %w", names, err))
 		}
 	}
@@ -174,10 +186,10 @@ func (b *bench) tell(format string, args ...any) {
 
 // launch is how a new sandbox is started in a directory of that name.
 func (b *bench) launch(name string) launch {
-	return launch{program: b.Program, dir: filepath.Join(b.dir, name), mailboxes: b.sizes.connections}
+	return launch{program: b.Program, dir: filepath.Join(b.dir, name), database: b.Database, mailboxes: b.sizes.connections}
 }
 
-// within runs do on a new sandbox that is warm and has everybody connected. The sandbox and its directory are gone afterwards.
+// within runs do on a new sandbox that is warm and has everybody connected. The sandbox and its data are gone afterwards.
 func (b *bench) within(ctx context.Context, do func(context.Context, *meter) error) error {
 	return b.inside(ctx, "sandbox", nil, do)
 }
@@ -186,7 +198,7 @@ func (b *bench) within(ctx context.Context, do func(context.Context, *meter) err
 func (b *bench) inside(ctx context.Context, name string, under []string, do func(context.Context, *meter) error) (err error) {
 	l := b.launch(name)
 	l.under = under
-	defer func() { err = errors.Join(err, os.RemoveAll(l.dir)) }()
+	defer func() { err = errors.Join(err, l.remove(ctx)) }()
 	c, err := startChild(ctx, l)
 	if err != nil {
 		return err
@@ -197,7 +209,7 @@ func (b *bench) inside(ctx context.Context, name string, under []string, do func
 		return err
 	}
 	defer people.close()
-	m := &meter{people, c}
+	m := &meter{people, c, b.report.Storage.PID}
 	if err := m.warm(ctx, b.sizes.warmUp); err != nil {
 		return err
 	}

@@ -29,6 +29,7 @@ const (
 type launch struct {
 	program   string
 	dir       string   // what an earlier one left in it goes on
+	database  string   // URL; "": everything is in dir
 	mailboxes int      // of each provider
 	under     []string // the command that starts the program in its turn, such as strace with its options
 }
@@ -65,6 +66,9 @@ func (c *child) start(ctx context.Context) error {
 		return err
 	}
 	command := append(slices.Clone(c.under), c.program, "sandbox", "--dir", c.dir, "--base-port", "0", "--mailboxes", strconv.Itoa(c.mailboxes))
+	if c.database != "" {
+		command = append(command, "--database", c.database)
+	}
 	c.cmd = exec.CommandContext(ctx, command[0], command[1:]...)
 	c.cmd.Cancel = func() error { return c.signal(syscall.SIGTERM) }
 	c.cmd.WaitDelay = stopTime

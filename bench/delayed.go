@@ -14,25 +14,32 @@ import (
 )
 
 // Delayed is what P4 rests on: two sandboxes in turns, one of them under strace, which delays the return of every fsync
-// and fdatasync by 10 ms. Syncs and facts are those of all delayed flows, at both providers.
+// and fdatasync by 10 ms; or one sandbox whose database server has strace at it in every other flow. Syncs and facts are
+// those of all delayed flows, at both providers.
 type Delayed struct {
 	Rounds []DelayedRound `json:"rounds"`
 	Syncs  int            `json:"syncs"`
 	Facts  int            `json:"facts"`
 }
 
-// DelayedRound is a flow without and one with delays. Tracer is the cores that strace itself used in the second.
+// DelayedRound is a flow without and one with delays. Tracer is the cores that strace itself used in the second. A strace
+// at a database server stops it at every system call: Traced is a flow with strace there and no delay.
 type DelayedRound struct {
 	Plain   *Flow   `json:"plain"`
+	Traced  *Flow   `json:"traced,omitempty"`
 	Delayed *Flow   `json:"delayed"`
 	Tracer  float64 `json:"strace_cores"`
 }
 
-func (d *Delayed) measures() []Measure {
+func (d *Delayed) measures(s Storage) []Measure {
+	whose := ""
+	if s.Engine == enginePostgres {
+		whose = " of the database server"
+	}
 	values := each(d.Rounds, func(r DelayedRound) float64 { return r.Delayed.rate() / r.Plain.rate() })
 	return []Measure{
-		spread("P4", "exchanges/s with every sync 10 ms longer / without", values, atLeast(0.8)),
-		single("P4", "syncs per fact, with that delay", "", float64(d.Syncs)/float64(d.Facts), atMost(0.1)),
+		spread("P4", "exchanges/s with every sync"+whose+" 10 ms longer / without", values, atLeast(0.8)),
+		single("P4", "syncs"+whose+" per fact, with that delay", "", float64(d.Syncs)/float64(d.Facts), atMost(0.1)),
 	}
 }
 
@@ -49,43 +56,60 @@ func (b *bench) takeDelayed(ctx context.Context) ([]Measure, error) {
 		return nil, err
 	}
 	d := &Delayed{}
-	log := filepath.Join(b.dir, "syncs")
-	err = b.within(ctx, func(ctx context.Context, plain *meter) error {
-		return b.inside(ctx, "delayed", straced(strace, log), func(ctx context.Context, delayed *meter) error {
+	take := b.delayProgram
+	if b.report.Storage.Engine == enginePostgres {
+		take = b.delayServer
+	}
+	if err := take(ctx, strace, filepath.Join(b.dir, "syncs"), d); err != nil {
+		return nil, err
+	}
+	if d.Syncs <= 0 || d.Facts <= 0 {
+		return nil, fmt.Errorf("%d syncs and %d facts were counted", d.Syncs, d.Facts)
+	}
+	b.report.Delayed = d
+	return d.measures(b.report.Storage), nil
+}
+
+const (
+	syncDelay = 10 * time.Millisecond // design.md 8, P4
+	noDelay   = time.Microsecond      // the least that strace knows
+)
+
+// syncOptions let every sync of what strace traces take so much longer and be a line in the log.
+func syncOptions(log string, delay time.Duration) []string {
+	const syncs = "fsync,fdatasync"
+	inject := fmt.Sprintf("inject=%s:delay_exit=%d", syncs, delay.Microseconds())
+	return []string{"-f", "-qq", "-o", log, "-e", "signal=none", "-e", "trace=" + syncs, "-e", inject}
+}
+
+// delayProgram takes the flows of two sandboxes in turns, of which one runs under strace. With --seccomp-bpf other system
+// calls do not stop for that.
+func (b *bench) delayProgram(ctx context.Context, strace, log string, d *Delayed) error {
+	under := append([]string{strace, "--seccomp-bpf"}, syncOptions(log, syncDelay)...)
+	return b.within(ctx, func(ctx context.Context, plain *meter) error {
+		return b.inside(ctx, "delayed", under, func(ctx context.Context, delayed *meter) error {
 			return b.delayedRounds(ctx, plain, delayed, log, d)
 		})
 	})
-	if err != nil {
-		return nil, err
-	}
-	b.report.Delayed = d
-	return d.measures(), nil
 }
 
-// straced runs a program so that every sync takes 10 ms longer and is a line in the log. With --seccomp-bpf other system
-// calls do not stop for strace.
-func straced(strace, log string) []string {
-	const syncs = "fsync,fdatasync"
-	return []string{strace, "-f", "--seccomp-bpf", "-qq", "-o", log, "-e", "signal=none", "-e", "trace=" + syncs, "-e", "inject=" + syncs + ":delay_exit=10000"}
-}
+// delayedWindow is how long each flow lasts.
+func (b *bench) delayedWindow() time.Duration { return max(b.Sustain/sustainedParts, leastWindow) }
 
 func (b *bench) delayedRounds(ctx context.Context, plain, delayed *meter, log string, d *Delayed) error {
 	before, err := b.ledger(ctx, delayed.child, log)
 	if err != nil {
 		return err
 	}
-	window := max(b.Sustain/sustainedParts, leastWindow)
 	for range b.sizes.delayedRounds {
-		r, err := delayedRound(ctx, plain, delayed, window)
+		r, err := delayedRound(ctx, plain, delayed, b.delayedWindow())
 		if err != nil {
 			return err
 		}
 		d.Rounds = append(d.Rounds, r)
 	}
 	after, err := b.ledger(ctx, delayed.child, log)
-	if d.Syncs, d.Facts = after.syncs-before.syncs, after.facts-before.facts; err == nil && (d.Syncs <= 0 || d.Facts <= 0) {
-		err = fmt.Errorf("%d syncs and %d facts were counted", d.Syncs, d.Facts)
-	}
+	d.Syncs, d.Facts = after.syncs-before.syncs, after.facts-before.facts
 	return err
 }
 
@@ -93,18 +117,22 @@ func delayedRound(ctx context.Context, plain, delayed *meter, window time.Durati
 	if r.Plain, err = plain.flow(ctx, window); err != nil {
 		return r, err
 	}
-	tracer := delayed.child.cmd.Process.Pid
-	before, err := processCPU(tracer)
+	r.Delayed, r.Tracer, err = tracedFlow(ctx, delayed, delayed.child.cmd.Process.Pid, window)
+	return r, err
+}
+
+// tracedFlow is a flow with delays, and the cores that strace used meanwhile.
+func tracedFlow(ctx context.Context, m *meter, strace int, window time.Duration) (f *Flow, cores float64, err error) {
+	before, err := processCPU(strace)
 	if err != nil {
-		return r, err
+		return nil, 0, err
 	}
 	began := time.Now()
-	if r.Delayed, err = delayed.flow(ctx, window); err != nil {
-		return r, fmt.Errorf("with delays: %w", err)
+	if f, err = m.flow(ctx, window); err != nil {
+		return nil, 0, fmt.Errorf("with delays: %w", err)
 	}
-	after, err := processCPU(tracer)
-	r.Tracer = (after - before).Seconds() / time.Since(began).Seconds()
-	return r, err
+	after, err := processCPU(strace)
+	return f, (after - before).Seconds() / time.Since(began).Seconds(), err
 }
 
 // ledger is how much was done so far.

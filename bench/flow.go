@@ -13,15 +13,16 @@ import (
 
 // Flow is exchanges that were kept going for some time, as many at once as the program can use.
 type Flow struct {
-	Exchanges int       `json:"exchanges"`         // all of them whole: with every receipt
-	Seconds   float64   `json:"wall_seconds"`      // from the first message to the last receipt
-	Drain     float64   `json:"drain_seconds"`     // the part of these after the last message was accepted
-	Owed      int       `json:"receipts_owed"`     // when sending ended; an exchange under way is owed one or two
-	CPU       float64   `json:"cpu_ms"`            // of the child for one exchange
-	Generator float64   `json:"generator_cores"`   // what this process used of the machine meanwhile
-	P50       float64   `json:"accepted_p50_ms"`   // from the end of DATA to the 250, wall time
-	P99       float64   `json:"accepted_p99_ms"`   //
-	Tenths    []float64 `json:"accepted_by_tenth"` // messages accepted a second, in each tenth of the sending
+	Exchanges int       `json:"exchanges"`               // all of them whole: with every receipt
+	Seconds   float64   `json:"wall_seconds"`            // from the first message to the last receipt
+	Drain     float64   `json:"drain_seconds"`           // the part of these after the last message was accepted
+	Owed      int       `json:"receipts_owed"`           // when sending ended; an exchange under way is owed one or two
+	CPU       float64   `json:"cpu_ms"`                  // of the child for one exchange
+	Server    float64   `json:"server_cpu_ms,omitempty"` // of the database server
+	Generator float64   `json:"generator_cores"`         // what this process used of the machine meanwhile
+	P50       float64   `json:"accepted_p50_ms"`         // from the end of DATA to the 250, wall time
+	P99       float64   `json:"accepted_p99_ms"`         //
+	Tenths    []float64 `json:"accepted_by_tenth"`       // messages accepted a second, in each tenth of the sending
 }
 
 // rate is the whole exchanges of a second, the wait for the last of them included.
@@ -51,7 +52,7 @@ func (m *meter) flow(ctx context.Context, window time.Duration) (*Flow, error) {
 		err := m.run(ctx, window, f)
 		return f.Exchanges, err
 	})
-	f.CPU = milliseconds(used)
+	f.CPU, f.Server = milliseconds(used.child), milliseconds(used.server)
 	return f, err
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -40,7 +39,7 @@ func (k *Kills) measures() []Measure {
 // takeKills measures P10.
 func (b *bench) takeKills(ctx context.Context) (measures []Measure, err error) {
 	s := &siege{launch: b.launch("killed")}
-	defer func() { err = errors.Join(err, os.RemoveAll(s.dir)) }()
+	defer func() { err = errors.Join(err, s.remove(ctx)) }()
 	k := &Kills{Kills: b.Kills}
 	c, ready, err := s.rounds(ctx, b.Kills)
 	if err != nil {

@@ -74,13 +74,24 @@ func TestParseFacts(t *testing.T) {
 func TestParseStat(t *testing.T) {
 	const rest = " S 7 7 7 0 -1 4194304 100 200 0 0 11 12 130 20 20 0 1 0 5000 1000000 200"
 	s, err := parseStat("42 (odd) name)" + rest)
-	if want := (stat{42, 7, 1500 * time.Millisecond}); err != nil || s != want {
+	if want := (stat{42, 7, "odd) name", 1500 * time.Millisecond}); err != nil || s != want {
 		t.Errorf("got %+v and %v, want %+v", s, err, want)
 	}
-	for _, line := range []string{"", "42", "42 (name) S 7 7", "(name)" + rest, "42 (name) S x 7 7 0 -1 4194304 100 200 0 0 11 12 130 20"} {
+	for _, line := range []string{"", "42", "42 (name) S 7 7", "(name)" + rest, "42 name)" + rest, "42 (name) S x 7 7 0 -1 4194304 100 200 0 0 11 12 130 20"} {
 		if _, err := parseStat(line); err == nil {
 			t.Errorf("%q was read", line)
 		}
+	}
+}
+
+func TestParseTracer(t *testing.T) {
+	for text, want := range map[string]int{"Name:\tpostgres\nTracerPid:\t4711\nUid:\t0\n": 4711, "Name:\tpostgres\nTracerPid:\t0\n": 0} {
+		if pid, err := parseTracer(text); pid != want || err != nil {
+			t.Errorf("%q: got %d and %v", text, pid, err)
+		}
+	}
+	if _, err := parseTracer("Name:\tpostgres\n"); err == nil {
+		t.Error("a status without a tracer was read")
 	}
 }
 

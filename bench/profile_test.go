@@ -10,21 +10,26 @@ import (
 	"testing"
 	"time"
 
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/sandbox"
 )
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
 
 var profile = flag.String("profile", "", "write a CPU profile of the exchanges of BenchmarkExchange to this file")
 
 // BenchmarkExchange runs the sandbox inside this process, so that the Go profilers see it. It is no measure: the clients
-// are in its times and allocations. In the profile, which leaves out start and stop, they have a label:
+// are in its times and allocations, a PostgreSQL is not (CERALACCA_ENGINE=postgres, and CERALACCA_POSTGRES names its URL). In the
+// profile, which leaves out start and stop, the clients have a label:
 //
 //	go test -run '^$' -bench Exchange -benchtime 2000x -o bench.test ./bench -profile cpu.out
 //	go tool pprof -top -cum -tagignore side=client bench.test cpu.out
 func BenchmarkExchange(b *testing.B) {
 	ctx, cancel := context.WithCancel(b.Context())
 	dir := b.TempDir()
+	database := postgrestest.Database(b)
 	s, err := sandbox.Open(ctx, sandbox.Options{
-		Dir: dir, Mailboxes: fullSizes().connections, Host: "127.0.0.1", Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) },
+		Dir: dir, Database: database, Mailboxes: fullSizes().connections, Host: "127.0.0.1", Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) },
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -33,7 +38,7 @@ func BenchmarkExchange(b *testing.B) {
 	go func() { ended <- s.Run(ctx, func() { close(ready) }) }()
 	defer func() {
 		cancel()
-		if err := errors.Join(<-ended, s.Close()); err != nil {
+		if err := errors.Join(<-ended, s.Close(), sandbox.Discard(context.WithoutCancel(ctx), dir, database)); err != nil {
 			b.Error(err)
 		}
 	}()

@@ -8,6 +8,7 @@ import (
 // Report is what one run measured. Times are in milliseconds of CPU unless said otherwise; what was not measured is nil.
 type Report struct {
 	Machine    Machine    `json:"machine"`
+	Storage    Storage    `json:"storage"`
 	Measures   []Measure  `json:"measures"`
 	Floor      Floor      `json:"floor"`
 	Operations Operations `json:"rsa_operations_of_an_exchange"`

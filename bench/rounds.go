@@ -6,36 +6,49 @@ import (
 	"time"
 )
 
-// Rounds are what P1 and P1b rest on. IdleCPU is the CPU seconds a second of the child while nothing moves.
+// Rounds are what P1 and P1b rest on. IdleCPU is the CPU seconds a second of the child while nothing moves,
+// IdleServer those of the database server.
 type Rounds struct {
-	IdleCPU float64 `json:"idle_cpu_share"`
-	Kept    []Round `json:"kept_connections"`
-	Fresh   []Round `json:"fresh_connections"`
+	IdleCPU    float64 `json:"idle_cpu_share"`
+	IdleServer float64 `json:"idle_server_cpu_share,omitempty"`
+	Kept       []Round `json:"kept_connections"`
+	Fresh      []Round `json:"fresh_connections"`
 }
 
-// Round is some exchanges until all that follows from them has settled. CPU is the child's for one exchange; Sign and
-// Verify are the RSA operations of one exchange, done in this process in the meantime.
+// Round is some exchanges until all that follows from them has settled. CPU is the child's for one exchange, Server
+// that of the database server; Sign and Verify are the RSA operations of one exchange, done in this process in the meantime.
 type Round struct {
 	Exchanges int     `json:"exchanges"`
 	Seconds   float64 `json:"wall_seconds"`
 	CPU       float64 `json:"cpu_ms"`
+	Server    float64 `json:"server_cpu_ms,omitempty"`
 	Sign      float64 `json:"sign_ms"`
 	Verify    float64 `json:"verify_ms"`
 }
 
-// outsideRSA is P1 of one round.
-func (r Round) outsideRSA() float64 { return (r.CPU - r.Sign - r.Verify) / r.Sign }
+// outsideRSA is P1 of one round, of the whole with the database server.
+func (r Round) outsideRSA(whole bool) float64 {
+	used := r.CPU
+	if whole {
+		used += r.Server
+	}
+	return (used - r.Sign - r.Verify) / r.Sign
+}
 
-func (r *Rounds) measures() []Measure {
-	kept, more := make([]float64, len(r.Kept)), make([]float64, len(r.Kept))
-	for i := range r.Kept {
-		kept[i] = r.Kept[i].outsideRSA()
-		more[i] = r.Fresh[i].outsideRSA() - kept[i]
+func (r *Rounds) measures(s Storage) []Measure {
+	kept := func(whole bool) []float64 {
+		return each(r.Kept, func(x Round) float64 { return x.outsideRSA(whole) })
 	}
-	return []Measure{
-		spread("P1", "CPU of one exchange outside RSA / 4 signatures", kept, atMost(0.5)),
-		spread("P1b", "more than that for a fresh connection", more, atMost(0.5)),
+	more := func(whole bool) []float64 {
+		values := each(r.Fresh, func(x Round) float64 { return x.outsideRSA(whole) })
+		for i, k := range kept(whole) {
+			values[i] -= k
+		}
+		return values
 	}
+	return append(
+		s.ofCPU("P1", "CPU of one exchange outside RSA / 4 signatures", atMost(0.5), kept),
+		s.ofCPU("P1b", "more than that for a fresh connection", atMost(0.5), more)...)
 }
 
 // takeRounds measures P1 and P1b in one sandbox.
@@ -46,7 +59,7 @@ func (b *bench) takeRounds(ctx context.Context) ([]Measure, error) {
 		if err != nil {
 			return err
 		}
-		if r.IdleCPU, err = m.idle(ctx); err != nil {
+		if r.IdleCPU, r.IdleServer, err = m.idle(ctx); err != nil {
 			return err
 		}
 		return m.rounds(ctx, w, b.Exchanges, b.Limit, r)
@@ -55,7 +68,7 @@ func (b *bench) takeRounds(ctx context.Context) ([]Measure, error) {
 		return nil, err
 	}
 	b.report.Rounds = r
-	return r.measures(), nil
+	return r.measures(b.report.Storage), nil
 }
 
 // rounds measures n exchanges over kept connections and n over fresh ones, in turns, so that the two share the machine's moods.
@@ -85,5 +98,5 @@ func (m *meter) round(ctx context.Context, w *rsaWork, n int, limit time.Duratio
 	if err := errors.Join(err, rsaErr); err != nil {
 		return Round{}, err
 	}
-	return Round{sent, wall.Seconds(), milliseconds(used), milliseconds(sign), milliseconds(verify)}, nil
+	return Round{sent, wall.Seconds(), milliseconds(used.child), milliseconds(used.server), milliseconds(sign), milliseconds(verify)}, nil
 }

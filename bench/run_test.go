@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/ceralacca/ceralacca/postgrestest"
 )
 
 // TestRun measures the real program with so few exchanges that the figures mean nothing: it asserts that they are there.
@@ -21,21 +23,69 @@ func TestRun(t *testing.T) {
 	if out, err := exec.Command("go", "build", "-o", program, "github.com/ceralacca/ceralacca").CombinedOutput(); err != nil {
 		t.Fatalf("building the program: %v\n%s", err, out)
 	}
-	dir := t.TempDir()
-	r, err := Run(t.Context(), Options{
-		Program: program, Exchanges: 10, Limit: 20 * time.Second, Sustain: leastWindow, Kills: 1, Dir: dir,
-		sizes: smallSizes(),
+	t.Run(engineSQLite, func(t *testing.T) {
+		t.Parallel()
+		runAll(t, Options{Program: program})
 	})
+	t.Run(enginePostgres, func(t *testing.T) {
+		t.Parallel()
+		server := postgrestest.Start(t)
+		var refused []string
+		if !mayTrace(t) {
+			refused = []string{"P4"}
+		}
+		r := runAll(t, Options{Program: program, Database: server.URL(), DatabasePID: serverPID(t, server)}, refused...)
+		checkServerFigures(t, r)
+		if left := server.Query(t, `SELECT nspname FROM pg_namespace WHERE nspname NOT LIKE 'pg\_%' AND nspname NOT IN ('information_schema', 'public')`); left != "" {
+			t.Errorf("schemas are left behind: %s", left)
+		}
+	})
+}
+
+func serverPID(t *testing.T, server *postgrestest.Server) int {
+	t.Helper()
+	pid, err := strconv.Atoi(server.Query(t, `SELECT split_part(pg_read_file('postmaster.pid'), E'\n', 1)`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Err(); err != nil {
+	return pid
+}
+
+// mayTrace tells whether this machine lets strace at a server: root's runs as another user, which needs CAP_SYS_PTRACE;
+// others' is their own, which Yama may forbid.
+func mayTrace(t *testing.T) bool {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(status), "\nCapEff:\t")
+	text, _, _ := strings.Cut(rest, "\n")
+	capabilities, err := strconv.ParseUint(text, 16, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const sysPtrace = 19 // capability.h
+	scope, err := os.ReadFile("/proc/sys/kernel/yama/ptrace_scope")
+	own := errors.Is(err, os.ErrNotExist) || string(scope) == "0\n"
+	return capabilities&(1<<sysPtrace) != 0 || os.Geteuid() != 0 && own
+}
+
+// runAll takes all measures, each as small as can be. Those that are refused say so.
+func runAll(t *testing.T, o Options, refused ...string) *Report {
+	t.Helper()
+	o.Exchanges, o.Limit, o.Sustain, o.Kills, o.Dir, o.sizes = 10, 20*time.Second, leastWindow, 1, t.TempDir(), smallSizes()
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Err(); err != nil && len(refused) == 0 {
 		t.Fatal(err)
 	}
 	var names []string
 	for _, m := range r.Measures {
 		names = append(names, m.Name)
-		if m.NotTaken != "" {
+		if (m.NotTaken != "") != slices.Contains(refused, m.Name) {
 			t.Errorf("%s was not taken: %s", m.Name, m.NotTaken)
 		}
 	}
@@ -44,8 +94,32 @@ func TestRun(t *testing.T) {
 	}
 	checkRounds(t, r.Rounds)
 	checkOthers(t, r)
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
+	if len(refused) == 0 {
+		checkDelayed(t, r.Delayed)
+	}
+	if left, err := os.ReadDir(o.Dir); err != nil || len(left) > 0 {
 		t.Errorf("left behind: %v, %v", left, err)
+	}
+	return r
+}
+
+// checkServerFigures: the CPU of a database server is in every figure that has it apart.
+func checkServerFigures(t *testing.T, r *Report) {
+	t.Helper()
+	for _, rounds := range [][]Round{r.Rounds.Kept, r.Rounds.Fresh} {
+		for _, x := range rounds {
+			if x.Server <= 0 {
+				t.Errorf("a round without the server: %+v", x)
+			}
+		}
+	}
+	if s := r.Sustained; s.Server <= 0 || s.CalmServer <= 0 {
+		t.Errorf("sustained: %+v", s)
+	}
+	for _, v := range r.Volume.Rounds {
+		if v.SmallServer <= 0 || v.LargeServer <= 0 {
+			t.Errorf("volume: %+v", v)
+		}
 	}
 }
 
@@ -85,14 +159,6 @@ func checkOthers(t *testing.T, r *Report) {
 			t.Errorf("volume: %+v", v)
 		}
 	}
-	for _, d := range r.Delayed.Rounds {
-		if !whole(d.Plain) || !whole(d.Delayed) || d.Delayed.P50 < 10 {
-			t.Errorf("delayed: %+v, plain %+v, with delays %+v", d, d.Plain, d.Delayed)
-		}
-	}
-	if d := r.Delayed; d.Syncs <= 0 || d.Facts <= 0 {
-		t.Errorf("delayed: %d syncs, %d facts", d.Syncs, d.Facts)
-	}
 	if l := r.Latency; l.Exchanges != 10 || l.P50 <= 0 || l.P99 < l.P50 || l.FdatasyncP50 <= 0 || l.FdatasyncP99 < l.FdatasyncP50 {
 		t.Errorf("latency: %+v", l)
 	}
@@ -101,6 +167,19 @@ func checkOthers(t *testing.T, r *Report) {
 	}
 	if k := r.Kills; k.Kills != 1 || k.Accepted <= 0 || k.P50 <= 0 || k.Max < k.P50 || k.Lost != 0 || k.Doubled != 0 {
 		t.Errorf("kills: %+v", k)
+	}
+}
+
+// checkDelayed: a delay is longer than 10 ms, and everything was counted.
+func checkDelayed(t *testing.T, d *Delayed) {
+	t.Helper()
+	for _, r := range d.Rounds {
+		if !whole(r.Plain) || !whole(r.Delayed) || r.Delayed.P50 < 10 || r.Traced != nil && !whole(r.Traced) {
+			t.Errorf("delayed: %+v, plain %+v, traced %+v, with delays %+v", r, r.Plain, r.Traced, r.Delayed)
+		}
+	}
+	if d.Syncs <= 0 || d.Facts <= 0 {
+		t.Errorf("delayed: %d syncs, %d facts", d.Syncs, d.Facts)
 	}
 }
 
@@ -117,6 +196,8 @@ func TestOptionsAreChecked(t *testing.T) {
 	for _, spoil := range []func(*Options){
 		func(o *Options) { o.Exchanges = 0 }, func(o *Options) { o.Limit = 0 }, func(o *Options) { o.Sustain = -time.Second },
 		func(o *Options) { o.Kills = 0 }, func(o *Options) { o.Only = []string{"P1", "P99"} },
+		func(o *Options) { o.DatabasePID = os.Getpid() }, func(o *Options) { o.Database = "ceralacca" },
+		func(o *Options) { o.Database, o.DatabasePID = "postgres://localhost/ceralacca", os.Getpid() },
 	} {
 		o := good
 		spoil(&o)
@@ -141,6 +222,17 @@ func TestMeasuresThatFail(t *testing.T) {
 	}
 	if diff := cmp.Diff(o.Only, names); diff != "" || r.Err() == nil {
 		t.Errorf("%v %s", r.Err(), diff)
+	}
+}
+
+// TestWithoutTheServersProcess: P4 says that it needs it, and nothing has failed.
+func TestWithoutTheServersProcess(t *testing.T) {
+	r, err := Run(t.Context(), Options{Program: "absent", Database: "postgres://localhost/ceralacca", Only: []string{"P4"}, Exchanges: 1, Limit: time.Second, Sustain: time.Second, Kills: 1, sizes: smallSizes()})
+	if err != nil || r.Err() != nil {
+		t.Fatal(err, r.Err())
+	}
+	if len(r.Measures) != 1 || r.Measures[0].NotTaken != errNotKnown.Error() {
+		t.Errorf("got %+v", r.Measures)
 	}
 }
 

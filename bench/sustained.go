@@ -5,21 +5,22 @@ import (
 	"errors"
 )
 
-// Sustained is what P2 rests on. CalmCPU is the whole CPU of one exchange in rounds before, as those of P1.
+// Sustained is what P2 rests on. CalmCPU and CalmServer are the CPU of one exchange in rounds before, as those of P1.
 type Sustained struct {
 	Flow
-	CalmCPU float64 `json:"calm_cpu_ms"`
-	Cores   float64 `json:"cores_left"` // by this process, which makes the load
+	CalmCPU    float64 `json:"calm_cpu_ms"`
+	CalmServer float64 `json:"calm_server_cpu_ms,omitempty"`
+	Cores      float64 `json:"cores_left"` // by this process, which makes the load
 }
 
 // share is the share of the ideal that exchanges a second are: that every core left does nothing but exchanges, each at
 // the lower of the two costs. So neither a dear calm exchange nor CPU wasted under load makes the share better.
 func (s *Sustained) share(rate float64) float64 {
-	return rate / (s.Cores / (min(s.CPU, s.CalmCPU) / 1000))
+	return rate / (s.Cores / (min(s.CPU+s.Server, s.CalmCPU+s.CalmServer) / 1000))
 }
 
-func (s *Sustained) measures() []Measure {
-	whole := single("P2", "exchanges/s sustained / (cores left / CPU of one exchange)", "", s.share(s.rate()), atLeast(0.8))
+func (s *Sustained) measures(data Storage) []Measure {
+	whole := single("P2", "exchanges/s sustained / (cores left / CPU of one exchange"+data.apart()+")", "", s.share(s.rate()), atLeast(0.8))
 	// Low and high are by the messages accepted in each tenth of the time but the first, in which what is under way gathers.
 	whole.Low, whole.High = s.share(quantile(s.Tenths[1:], 0)), s.share(quantile(s.Tenths[1:], 1))
 	return []Measure{whole, single("P2", "end of DATA to 250 under that load, p99", unitOfMillis, s.P99, below(1000))}
@@ -31,16 +32,16 @@ const calmRounds = 3
 func (b *bench) takeSustained(ctx context.Context) ([]Measure, error) {
 	s := &Sustained{}
 	err := b.within(ctx, func(ctx context.Context, m *meter) error {
-		var calm []float64
+		var calm, server []float64
 		for i := range calmRounds {
 			n := max(1, share(b.Exchanges, calmRounds, i))
 			used, _, err := m.cost(ctx, func() (int, error) { return m.exchange(ctx, n, b.Limit, m.overKept) })
 			if err != nil {
 				return err
 			}
-			calm = append(calm, milliseconds(used))
+			calm, server = append(calm, milliseconds(used.child)), append(server, milliseconds(used.server))
 		}
-		s.CalmCPU = median(calm)
+		s.CalmCPU, s.CalmServer = median(calm), median(server)
 		f, err := m.flow(ctx, b.Sustain)
 		s.Flow = *f
 		return err
@@ -52,5 +53,5 @@ func (b *bench) takeSustained(ctx context.Context) ([]Measure, error) {
 		return nil, errors.New("the benchmark itself used every core")
 	}
 	b.report.Sustained = s
-	return s.measures(), nil
+	return s.measures(b.report.Storage), nil
 }

@@ -18,9 +18,17 @@ func threadCPU() (time.Duration, error) { return 0, errOnlyLinux }
 
 func familyCPU(int) (time.Duration, error) { return 0, errOnlyLinux }
 
+func family(int) ([]stat, error) { return nil, errOnlyLinux }
+
+func readStat(int) (stat, error) { return stat{}, errOnlyLinux }
+
+func tracedBy(int, int) (bool, error) { return false, errOnlyLinux }
+
 func fdatasync(f *os.File) error { return f.Sync() }
 
 func inGroup(*exec.Cmd) {}
+
+func endsWithUs(*exec.Cmd) {}
 
 func killGroup(int) error { return errOnlyLinux }
 

@@ -15,13 +15,15 @@ type Volume struct {
 	Rounds []VolumeRound `json:"rounds"`
 }
 
-// VolumeRound is some exchanges of large messages and some of small ones, CPU of the child for one exchange of each, and
-// the passes over 1 MiB that this process did in the meantime.
+// VolumeRound is some exchanges of large messages and some of small ones, CPU of the child for one exchange of each, that
+// of the database server, and the passes over 1 MiB that this process did in the meantime.
 type VolumeRound struct {
-	Large  float64 `json:"large_cpu_ms"`
-	Small  float64 `json:"small_cpu_ms"`
-	Hashes float64 `json:"sha256_passes_ms"`
-	Seals  float64 `json:"aes_gcm_passes_ms"`
+	Large       float64 `json:"large_cpu_ms"`
+	Small       float64 `json:"small_cpu_ms"`
+	LargeServer float64 `json:"large_server_cpu_ms,omitempty"`
+	SmallServer float64 `json:"small_server_cpu_ms,omitempty"`
+	Hashes      float64 `json:"sha256_passes_ms"`
+	Seals       float64 `json:"aes_gcm_passes_ms"`
 }
 
 const (
@@ -34,14 +36,19 @@ const (
 	tlsRecord   = 16 << 10
 )
 
-// perMebibyte is P3 of one round.
-func (r VolumeRound) perMebibyte(octets int64) float64 {
-	return (r.Large - r.Small) / (float64(octets-messageSize) / mebibyte) / (r.Hashes + r.Seals)
+// perMebibyte is P3 of one round, of the whole with the database server.
+func (r VolumeRound) perMebibyte(octets int64, whole bool) float64 {
+	extra := r.Large - r.Small
+	if whole {
+		extra += r.LargeServer - r.SmallServer
+	}
+	return extra / (float64(octets-messageSize) / mebibyte) / (r.Hashes + r.Seals)
 }
 
-func (v *Volume) measures() []Measure {
-	values := each(v.Rounds, func(r VolumeRound) float64 { return r.perMebibyte(v.Octets) })
-	return []Measure{spread("P3", "extra CPU of a MiB / (7 SHA-256 + 5 AES-GCM of 1 MiB)", values, atMost(2.5))}
+func (v *Volume) measures(s Storage) []Measure {
+	return s.ofCPU("P3", "extra CPU of a MiB / (7 SHA-256 + 5 AES-GCM of 1 MiB)", atMost(2.5), func(whole bool) []float64 {
+		return each(v.Rounds, func(r VolumeRound) float64 { return r.perMebibyte(v.Octets, whole) })
+	})
 }
 
 // takeVolume measures P3.
@@ -65,7 +72,7 @@ func (b *bench) takeVolume(ctx context.Context) ([]Measure, error) {
 		return nil, err
 	}
 	b.report.Volume = v
-	return v.measures(), nil
+	return v.measures(b.report.Storage), nil
 }
 
 func (m *meter) volumeRound(ctx context.Context, w *passes, octets int64, limit time.Duration) (VolumeRound, error) {
@@ -73,7 +80,10 @@ func (m *meter) volumeRound(ctx context.Context, w *passes, octets int64, limit 
 	large, _, errLarge := m.cost(ctx, func() (int, error) { return m.exchange(ctx, largeEach, limit, m.attached(octets)) })
 	small, _, errSmall := m.cost(ctx, func() (int, error) { return m.exchange(ctx, smallEach, limit, m.overKept) })
 	hashes, seals, err := beside.stop()
-	return VolumeRound{milliseconds(large), milliseconds(small), milliseconds(hashes), milliseconds(seals)}, errors.Join(errLarge, errSmall, err)
+	return VolumeRound{
+		milliseconds(large.child), milliseconds(small.child), milliseconds(large.server), milliseconds(small.server),
+		milliseconds(hashes), milliseconds(seals),
+	}, errors.Join(errLarge, errSmall, err)
 }
 
 // passes is what P3 is divided by: SHA-256, and AES-128-GCM in records as TLS 1.3 makes them, over 1 MiB.

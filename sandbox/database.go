@@ -8,8 +8,6 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-
-	"github.com/ceralacca/ceralacca/store"
 )
 
 // database is the URL of one part's schema, or "" if the data are in the directory. The name is of the directory: another
@@ -42,14 +40,5 @@ func (s *Sandbox) discardSchemas(ctx context.Context) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	for _, part := range []string{"alfa", "beta", "outside"} {
-		u, err := s.o.database(part)
-		if err == nil {
-			err = store.Discard(ctx, u)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return Discard(ctx, s.o.Dir, s.o.Database)
 }

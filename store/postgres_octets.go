@@ -14,7 +14,7 @@ import (
 )
 
 // chunkSize is the length of a long content's chunks, but the last.
-const chunkSize = 256 << 10
+const chunkSize = 64 << 10
 
 func (e *postgresEngine) spool(id ID) (*os.File, error) {
 	return os.OpenFile(filepath.Join(e.dir, spoolDir, id.String()), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -32,17 +32,8 @@ func (e *postgresEngine) seal(ctx context.Context, c *Content) error {
 		if _, err := tx.Exec(ctx, `INSERT INTO upload (content) VALUES ($1)`, c.ID[:]); err != nil {
 			return err
 		}
-		buf := make([]byte, chunkSize)
-		for part := int64(0); part*chunkSize < c.Size; part++ {
-			n, err := c.file.ReadAt(buf, part*chunkSize)
-			if err != nil && !errors.Is(err, io.EOF) {
-				return fmt.Errorf("%w: %w", ErrSpool, err)
-			}
-			if _, err := tx.Exec(ctx, `INSERT INTO chunk (content, part, octets) VALUES ($1, $2, $3)`, c.ID[:], part, buf[:n]); err != nil {
-				return err
-			}
-		}
-		return nil
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{"chunk"}, []string{"content", "part", "octets"}, &chunkSource{content: c, part: -1})
+		return err
 	})
 	switch {
 	case err == nil:
@@ -55,6 +46,37 @@ func (e *postgresEngine) seal(ctx context.Context, c *Content) error {
 	}
 	return fmt.Errorf("%w: storing %d octets: %w", ErrUnavailable, c.Size, err)
 }
+
+// chunkSource gives a file's chunks to COPY, one after the other.
+type chunkSource struct {
+	content *Content
+	part    int64
+	octets  [chunkSize]byte
+	n       int
+	err     error
+}
+
+// Next reads a chunk.
+func (s *chunkSource) Next() bool {
+	s.part++
+	if s.err != nil || s.part*chunkSize >= s.content.Size {
+		return false
+	}
+	n, err := s.content.file.ReadAt(s.octets[:], s.part*chunkSize)
+	if err != nil && !errors.Is(err, io.EOF) {
+		s.err = fmt.Errorf("%w: %w", ErrSpool, err)
+	}
+	s.n = n
+	return s.err == nil
+}
+
+// Values are the chunk's row.
+func (s *chunkSource) Values() ([]any, error) {
+	return []any{s.content.ID[:], s.part, s.octets[:s.n]}, nil
+}
+
+// Err is what could not be read.
+func (s *chunkSource) Err() error { return s.err }
 
 // release removes the file, which has served, and what was uploaded for nothing.
 func (e *postgresEngine) release(c *Content) {
