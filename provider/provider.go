@@ -100,7 +100,7 @@ func (p *Provider) refuseOldClock(ctx context.Context) error {
 		return err
 	}
 	if now := p.clock.Now(); newest.After(now.Add(time.Second)) {
-		return fmt.Errorf("the newest fact in %s is of %s, but the clock says %s: set the clock, or name the sandbox's clock_file", p.Store.Dir(), newest.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
+		return fmt.Errorf("the newest fact in %s is of %s, but the clock says %s: set the clock, or name the sandbox's clock_file", p.Store.Where(), newest.Format(time.RFC3339), now.UTC().Format(time.RFC3339))
 	}
 	return nil
 }
@@ -258,7 +258,7 @@ func (p *Provider) Run(ctx context.Context) error {
 	} {
 		g.Go(func() error { return work(ctx) })
 	}
-	attrs := []any{"name", p.config.Provider.Name, "data", p.Store.Dir()}
+	attrs := []any{"name", p.config.Provider.Name, "data", p.Store.Where()}
 	for _, s := range p.servers {
 		if s.listener != nil {
 			attrs = append(attrs, s.name, s.listener.Addr().String())

@@ -15,6 +15,7 @@ const (
 	contentsDir  = "contents"
 	lostDir      = "lost+found"
 	spoolDir     = "spool" // with PostgreSQL
+	nodeName     = "node"  // with PostgreSQL: the token of the last process
 )
 
 // takeDir makes the directory and its parts, and takes the lock, unless refuse finds that what it holds is not ours.

@@ -48,7 +48,7 @@
 // A fact is one transaction in one round trip, and is durable when the server has answered its COMMIT; synchronous_commit is
 // never off and fsync = off is refused. Contents up to 256 KiB are rows of that transaction. Longer ones wait in a file of
 // spool/ in the data directory while they arrive, are uploaded in chunks before the fact, and are read in chunks. The data
-// directory has nothing else, and nothing that lasts (migrations/postgres).
+// directory has nothing else but a lock and the process's token, and nothing that lasts (migrations/postgres).
 //
 // # PostgreSQL: what happens on failure
 //

@@ -85,7 +85,7 @@ func (e *postgresEngine) refuseForeign(names map[string]bool) error {
 	if names[spoolDir] {
 		return nil
 	}
-	if other := foreignName(names); other != "" {
+	if other := foreignName(names, nodeName); other != "" {
 		return fmt.Errorf("%s is no data directory of this program (it holds %s): name an empty or new one", e.dir, other)
 	}
 	return nil
@@ -111,6 +111,9 @@ func (e *postgresEngine) join(ctx context.Context) error {
 			return fmt.Errorf("removing what an earlier move left: %w", err)
 		}
 	}
+	if err := e.succeed(ctx); err != nil {
+		return err
+	}
 	if err := e.renew(ctx); err != nil {
 		return fmt.Errorf("joining the processes on %s: %w", e.where(), err)
 	}
@@ -121,6 +124,22 @@ func (e *postgresEngine) join(ctx context.Context) error {
 	e.channel = "ceralacca_" + id.String()
 	for _, f := range []func(){e.keepLease, e.listen, e.tell, e.numberFacts} {
 		e.running.Go(f)
+	}
+	wake(e.fresh) // a crash may have left some
+	return nil
+}
+
+// succeed ends the lease of the process that had this directory before: we have its lock, so that one is gone, and what it had
+// claimed can be taken at once.
+func (e *postgresEngine) succeed(ctx context.Context) error {
+	path := filepath.Join(e.dir, nodeName)
+	if before, err := os.ReadFile(path); err == nil {
+		if _, err := e.pool.Exec(ctx, `DELETE FROM node WHERE token = $1`, postgresArg(string(before))); err != nil {
+			return fmt.Errorf("succeeding the process before: %w", err)
+		}
+	}
+	if err := os.WriteFile(path, []byte(e.node), 0o600); err != nil {
+		return fmt.Errorf("writing this process's token: %w", err)
 	}
 	return nil
 }

@@ -66,6 +66,7 @@ func (e *postgresEngine) keepLease() {
 			e.store.log.Info("the database can be reached again", "database", e.where())
 		}
 		failing = err != nil
+		wake(e.fresh) // of a process that ended
 		if !failing && time.Since(swept) > sweepEvery {
 			swept = time.Now()
 			if err := e.sweep(e.life); err != nil && e.life.Err() == nil {
@@ -183,6 +184,10 @@ const (
 // which the facts' own began: what was caused by a fact began after that was committed, so it never has a smaller number.
 func (e *postgresEngine) number(ctx context.Context) error {
 	for {
+		var some bool // an idle process writes nothing
+		if err := e.pool.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM fact WHERE no IS NULL)`).Scan(&some); err != nil || !some {
+			return err
+		}
 		n, err := e.numberSome(ctx)
 		if err != nil {
 			return fmt.Errorf("numbering facts: %w", err)

@@ -109,6 +109,9 @@ func (s *Store) commit(ctx context.Context, b *batch) error {
 	})
 }
 
+// Where names the place of the data in messages: a directory, or a database without its password.
+func (s *Store) Where() string { return s.engine.where() }
+
 // Dir is the data directory.
 func (s *Store) Dir() string { return s.dir }
 
