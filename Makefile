@@ -4,6 +4,7 @@ STATICCHECK_VERSION := v0.8.2
 STATICCHECK := bin/staticcheck-$(STATICCHECK_VERSION)
 FUZZTIME ?= 30s
 SOAK_FUZZTIME ?= 10m
+HISTORY_SECONDS ?= 600
 
 # A trailing ",direct" can wait for ever for a host that does not answer.
 comma := ,
@@ -41,12 +42,17 @@ $(STATICCHECK):
 	GOBIN=$(CURDIR)/bin go install honnef.co/go/tools/cmd/staticcheck@$(STATICCHECK_VERSION)
 	mv bin/staticcheck $@
 
-unit: ## the tests of every package but e2e, under the race detector (needs a C compiler)
-	$(call part,packages=$$(go list ./...); \
-		CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'))
+# Their tests hold for both storage engines (package postgrestest); those of store run on both by themselves.
+both_engines := ./access ./delivery ./dispatch ./imapd ./incoming ./provider ./sandbox
 
-e2e: ## the real program as processes, with real clients
-	$(call part,go test ./e2e ./e2e/hostile -count=1 -timeout 6m)
+unit: ## the tests of every package but e2e, under the race detector (needs a C compiler); again on PostgreSQL where data are used
+	$(call part,packages=$$(go list ./...); \
+		CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'); \
+		CERALACCA_ENGINE=postgres CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $(both_engines))
+
+e2e: ## the real program as processes, with real clients; on both storage engines, and several processes on one database
+	$(call part,go test ./e2e ./e2e/hostile ./e2e/cluster -count=1 -timeout 6m; \
+		CERALACCA_ENGINE=postgres go test ./e2e -count=1 -timeout 6m)
 
 faults: ## what was said is durable: the order of syncs, and power cuts, from one run under strace
 	$(call part,go test ./e2e/faults -count=1 -timeout 6m)
@@ -57,8 +63,9 @@ fuzz: ## every fuzz target for FUZZTIME (30s) each; not a part of test
 bench: build ## the measures of design.md 8
 	./ceralacca bench
 
-soak: ## 1,000 kill -9 under load (SOAK_ROUNDS), and each fuzz target for ten minutes (SOAK_FUZZTIME)
+soak: ## 1,000 kill -9 under load (SOAK_ROUNDS), ten minutes of troubles on PostgreSQL (HISTORY_SECONDS), and each fuzz target for ten minutes (SOAK_FUZZTIME)
 	$(call part,go test -tags soak -run 'Soak' -count=1 -timeout 4h -v ./e2e)
+	$(call part,HISTORY_SECONDS=$(HISTORY_SECONDS) go test -run History -count=1 -timeout 1h -v ./e2e/cluster)
 	$(call part,FUZZTIME=$(SOAK_FUZZTIME) scripts/fuzz.sh)
 
 man: build ## the manual pages, into ./man

@@ -109,7 +109,7 @@ func (authorityIssueCmd) Help() string {
 }
 
 func (migrateCmd) Help() string {
-	return `It copies every row and every octet to the new place, compares both, and then closes the old place for good: two places that both accept mail would certify everything twice. The provider has to be stopped, all its processes. After an error, a crash or an interrupt the same command goes on where it was; until it says that the data were moved, the old place is the one that counts.
+	return `It copies every row and every octet to the new place, compares both, and then closes the old place for good: two places that both accept mail would certify everything twice. The provider has to be stopped, all its processes. After an error, a crash or an interrupt the same command goes on where it was; until it says that the data were moved, the old place is the one that counts. A password is better in PGPASSWORD or ~/.pgpass than in the URL, which other users of the machine may see.
 
 	ceralacca migrate -c ceralacca.toml --to 'postgres://pec@db.example/pec'
 	ceralacca migrate -c ceralacca.toml --to new-data`

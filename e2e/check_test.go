@@ -9,7 +9,7 @@ import (
 // TestCheckBites: `ceralacca check`, which ends every test here, finds one octet that is not what it was.
 func TestCheckBites(t *testing.T) {
 	t.Parallel()
-	s := startSandbox(t, 1)
+	s := startEmbedded(t, 1)
 	from, to := s.alfa().Mailboxes[0], s.beta().Mailboxes[0]
 	s.submit(t, s.alfa(), from, plainLetter(from.Address, to.Address))
 	s.settle(t)
@@ -32,7 +32,7 @@ func TestCheckBites(t *testing.T) {
 // TestCheckFindsEachViolation: one broken row for each invariant of design.md 3, and the checker goes on after it.
 func TestCheckFindsEachViolation(t *testing.T) {
 	t.Parallel()
-	s := startSandbox(t, 2)
+	s := startEmbedded(t, 2)
 	from, home, to := s.alfa().Mailboxes[0], s.alfa().Mailboxes[1], s.beta().Mailboxes[0]
 	l := plainLetter(from.Address, to.Address)
 	l.cc = []string{home.Address}

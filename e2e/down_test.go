@@ -197,7 +197,7 @@ func TestClockBehindData(t *testing.T) {
 	remove("clock")(t, s.dir)
 	before := listing(t, s.dir, rewrittenAtStart()...)
 	checkRefusal(t, "clock", "serve", "-c", s.path(s.alfa().ConfigFile))
-	checkRefusal(t, "clock", "sandbox", "--dir", s.dir, "--base-port", "0", "--mailboxes", "1")
+	checkRefusal(t, "clock", s.command("--dir", s.dir, "--base-port", "0", "--mailboxes", "1")...)
 	checkSame(t, before, listing(t, s.dir, rewrittenAtStart()...))
 	writeFile(t, s.path("clock"), offset)
 	s.start(t)

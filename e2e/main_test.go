@@ -1,6 +1,9 @@
 // Package e2e runs the real program as processes and talks to it as holders, other providers, strangers and operators
 // do: by SMTP, IMAP, HTTP, subcommands and signals, with curl, swaks, mbsync, openssl and xmllint beside small clients of
-// its own. It imports nothing of ours, so that it cannot share our misreadings.
+// its own. It imports nothing of the program, so that it cannot share our misreadings.
+//
+// Its tests hold for both engines: with CERALACCA_ENGINE=postgres the sandboxes keep their data in a real PostgreSQL. What
+// looks into the embedded engine's files, or breaks them, starts its sandbox by startEmbedded and always runs on that engine.
 //
 // Every sandbox runs on free ports in a directory of its own. Nothing sleeps: a test moves the sandbox's clock, which
 // answers when all that was due has been done, or looks again and again until a deadline. When a test is over, the
@@ -13,6 +16,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"github.com/ceralacca/ceralacca/postgrestest"
 )
 
 // TestMain builds the program once and puts it first into PATH.
@@ -37,5 +42,5 @@ func buildAndRun(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	return m.Run()
+	return postgrestest.Main(m)
 }

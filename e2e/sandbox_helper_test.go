@@ -14,6 +14,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/ceralacca/ceralacca/postgrestest"
 )
 
 // sandbox is a directory and the process that runs in it.
@@ -22,14 +24,27 @@ type sandbox struct {
 	*daemon
 	owner     testing.TB // the test that it lives for; a subtest may start it again
 	dir       string
+	database  string // where its data are kept; "": in dir
 	mailboxes int
 	stopped   bool // the test has stopped it
 }
 
 // startSandbox runs a sandbox until the test is over; then its invariants are checked and it must stop cleanly.
+// The engine is the one that CERALACCA_ENGINE names.
 func startSandbox(t testing.TB, mailboxes int) *sandbox {
 	t.Helper()
-	s := &sandbox{owner: t, dir: filepath.Join(t.TempDir(), "sandbox"), mailboxes: mailboxes}
+	return startSandboxOn(t, postgrestest.Database(t), mailboxes)
+}
+
+// startEmbedded is startSandbox for a test that knows the embedded engine's files.
+func startEmbedded(t testing.TB, mailboxes int) *sandbox {
+	t.Helper()
+	return startSandboxOn(t, "", mailboxes)
+}
+
+func startSandboxOn(t testing.TB, database string, mailboxes int) *sandbox {
+	t.Helper()
+	s := &sandbox{owner: t, dir: filepath.Join(t.TempDir(), "sandbox"), database: database, mailboxes: mailboxes}
 	t.Cleanup(func() {
 		defer s.end(t)
 		if !s.stopped && s.ControlURL != "" {
@@ -61,7 +76,15 @@ func (s *sandbox) start(t testing.TB) {
 
 // launch starts the process and does not wait for anything.
 func (s *sandbox) launch() *daemon {
-	return startDaemon(s.owner, s.dir+".log", "sandbox", "--dir", s.dir, "--base-port", "0", "--mailboxes", strconv.Itoa(s.mailboxes))
+	return startDaemon(s.owner, s.dir+".log", s.command("--dir", s.dir, "--base-port", "0", "--mailboxes", strconv.Itoa(s.mailboxes))...)
+}
+
+// command is the subcommand that runs a sandbox on the engine of this one.
+func (s *sandbox) command(args ...string) []string {
+	if s.database != "" {
+		args = append([]string{"--database", s.database}, args...)
+	}
+	return append([]string{"sandbox"}, args...)
 }
 
 // stop stops the sandbox cleanly. What is to be checked of its data has to be checked before, or on its files.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,12 +20,13 @@ import (
 
 	"github.com/ceralacca/ceralacca/check"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/provider"
 	"github.com/ceralacca/ceralacca/store"
 )
 
 func TestMain(m *testing.M) {
-	code := m.Run()
+	code := postgrestest.Main(m)
 	os.RemoveAll(filepath.Dir(prepared()))
 	os.Exit(code)
 }
@@ -50,23 +52,31 @@ func quiet(dir string) Options {
 	return Options{Dir: dir, Mailboxes: 3, Host: "127.0.0.1", Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) }}
 }
 
-// options are those of a sandbox on free ports; a write whose outcome is unknown fails the test.
+// options are those of a sandbox on free ports; a write whose outcome is unknown fails the test. On PostgreSQL a sandbox names its
+// schemas by its directory.
 func options(t testing.TB, dir string) Options {
 	o := quiet(dir)
+	o.Database = postgrestest.Database(t)
 	o.Fatal = func(err error) { t.Errorf("fatal: %v", err) }
 	return o
 }
 
-// newDir is a copy of the prepared sandbox. The 768 directories for large contents, which no test here has, stay those of
-// the prepared one: to make and remove them would take longer than most tests.
+// newDir is a copy of the prepared sandbox; on PostgreSQL without data. The 768 directories for large contents, which no test here
+// has, stay those of the prepared one: to make and remove them would take longer than most tests.
 func newDir(t testing.TB) string {
 	t.Helper()
+	withoutData := postgrestest.Database(t) != ""
 	dir, from := filepath.Join(t.TempDir(), "sandbox"), prepared()
 	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		to := filepath.Join(dir, strings.TrimPrefix(path, from))
 		switch {
 		case err != nil:
 			return err
+		case entry.IsDir() && entry.Name() == "data" && withoutData:
+			if err := os.Mkdir(to, 0o700); err != nil {
+				return err
+			}
+			return fs.SkipDir
 		case entry.IsDir() && entry.Name() == "contents":
 			if err := os.Symlink(path, to); err != nil {
 				return err
@@ -241,7 +251,7 @@ func kinds(t testing.TB, st *store.Store, address string) []string {
 	return ks
 }
 
-// wantSound asserts the invariants of design.md 3 over both providers.
+// wantSound asserts the invariants of design.md 3 over snapshots of both providers, as `ceralacca check` does.
 func (r *running) wantSound() {
 	r.t.Helper()
 	for _, m := range r.running {
@@ -253,8 +263,14 @@ func (r *running) wantSound() {
 		if err != nil {
 			r.t.Fatal(err)
 		}
-		report, err := check.Run(r.t.Context(), m.Store, check.Options{Roots: roots})
-		if err != nil || report.Messages == 0 || len(report.Violations) > 0 {
+		o := c.StoreOptions(r.clock)
+		o.ReadOnly, o.Log = true, r.o.Log
+		snapshot, err := store.Open(r.t.Context(), o)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		report, err := check.Run(r.t.Context(), snapshot, check.Options{Roots: roots})
+		if err := errors.Join(err, snapshot.Close()); err != nil || report.Messages == 0 || len(report.Violations) > 0 {
 			r.t.Errorf("%s: %+v, %v", m.plan.short, report, err)
 		}
 	}

@@ -30,8 +30,8 @@ type batch struct {
 type stmt struct {
 	sql  string
 	args []any
-	into any  // where the one value of a query goes; nil for what is no query
-	must bool // it has to change a row
+	into *uint32 // where the one value of a query goes; nil for what is no query
+	must bool    // it has to change a row
 }
 
 // newBatch begins the batch of a fact with its record (design.md 6: a record is octets, written once).
@@ -51,7 +51,7 @@ func plainBatch() *batch { return &batch{fact: NewID()} }
 func (b *batch) do(sql string, args ...any) { b.stmts = append(b.stmts, stmt{sql: sql, args: args}) }
 
 // read runs a query that gives one value, which is at into when the commit has returned nil.
-func (b *batch) read(into any, query string, args ...any) {
+func (b *batch) read(into *uint32, query string, args ...any) {
 	b.stmts = append(b.stmts, stmt{sql: query, args: args, into: into})
 }
 

@@ -32,9 +32,11 @@ type engine interface {
 	hint(folders []ID, kinds []TaskKind)
 	// where names the place of the data in messages.
 	where() string
-	// settle ends what may be left to do behind commits; arrive is called when a move has brought everything.
+	// settle ends what may be left to do behind commits.
 	settle(ctx context.Context) error
-	arrive(ctx context.Context) error
+	// mark writes a mark of a move, or removes it if value is "". It fails if others may have used the place since it was opened
+	// alone.
+	mark(ctx context.Context, name, value string) error
 	// close ends the engine after the batches under way.
 	close() error
 }

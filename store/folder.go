@@ -132,6 +132,7 @@ func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string)
 func (s *Store) RemoveFolder(ctx context.Context, folder ID) error {
 	b := plainBatch()
 	b.holdOf(folder)
+	b.do(`UPDATE folder SET fact = $1 WHERE id = $2`, b.fact[:], folder[:]) // and its row, as who sets flags does
 	b.require(`SELECT 1 FROM folder WHERE id = $1 AND name <> 'INBOX'`, folder[:])
 	b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1)
 		WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, folder[:])
@@ -278,12 +279,32 @@ func (s *Store) Expunge(ctx context.Context, folder ID, uids []uint32) error {
 // expunge wants the mailbox held.
 func (b *batch) expunge(folder ID, uids []uint32) {
 	b.do(`UPDATE folder SET modseq = modseq + 1, expunges = expunges + 1 WHERE id = $1`, folder[:])
-	for _, uid := range uids {
-		b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1 AND uid = $2)
-			WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, folder[:], uid)
-		b.do(`DELETE FROM entry WHERE folder = $1 AND uid = $2`, folder[:], uid)
+	for portion := range slices.Chunk(uids, uidPortion) {
+		in, args := uidsIn(2, portion)
+		args = append([]any{folder[:]}, args...)
+		b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1 AND uid IN `+in+`)
+			WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, args...)
+		b.do(`DELETE FROM entry WHERE folder = $1 AND uid IN `+in, args...)
 	}
 	b.folders = append(b.folders, folder)
+}
+
+// uidPortion is how many entries one statement is for: a folder's row is not written anew for each of 200,000.
+const uidPortion = 250
+
+// uidsIn is a list of UIDs for IN, whose first argument has the number first. There are two lengths of lists, so that there are
+// few texts: what is missing is the last one again.
+func uidsIn(first int, uids []uint32) (text string, args []any) {
+	n := uidPortion
+	if len(uids) == 1 {
+		n = 1
+	}
+	marks := make([]string, n)
+	for i := range marks {
+		marks[i] = fmt.Sprintf("$%d", first+i)
+		args = append(args, uids[min(i, len(uids)-1)])
+	}
+	return "(" + strings.Join(marks, ", ") + ")", args
 }
 
 // Append puts a holder's own message into a folder. Its body is kept as a reference if it is the body of a message that
@@ -328,26 +349,55 @@ func (s *Store) CopyTo(ctx context.Context, from, to ID, uids []uint32, move boo
 	if err != nil || len(entries) == 0 {
 		return nil, nil, err
 	}
-	b := plainBatch()
-	b.instant.At = s.now()
-	b.holdOf(from)
-	copied = make([]uint32, len(entries))
-	var size int64
-	for i, e := range entries {
-		b.require(`SELECT 1 FROM entry WHERE folder = $1 AND uid = $2`, from[:], e.UID)
-		b.entry(to, e.Message, e.Lead, strings.Join(e.Flags, " "), e.Size-int64(len(e.Lead)))
-		b.readUID(&copied[i], to)
-		b.do(`UPDATE entry SET at = $1 WHERE folder = $2 AND uid = (SELECT uidnext - 1 FROM folder WHERE id = $2)`, micros(e.At), to[:])
-		source, size = append(source, e.UID), size+e.Size
+	for _, e := range entries {
+		source = append(source, e.UID)
 	}
-	b.do(`UPDATE mailbox SET used = used + $1 WHERE id = (SELECT mailbox FROM folder WHERE id = $2)`, size, to[:])
+	b := plainBatch()
+	b.holdOf(from)
+	// Its row too: flags that somebody is setting are copied as they will be.
+	b.do(`UPDATE folder SET fact = $1 WHERE id = $2`, b.fact[:], from[:])
+	ends := make([]uint32, 0, len(source)/uidPortion+1) // the UIDNEXT behind each portion
+	for portion := range slices.Chunk(source, uidPortion) {
+		ends = append(ends, 0)
+		b.copyPortion(from, to, portion, &ends[len(ends)-1])
+	}
+	b.folders = append(b.folders, to)
 	if move {
 		b.expunge(from, source)
 	}
 	if err := s.commit(ctx, b); err != nil {
 		return nil, nil, fmt.Errorf("copying: %w", err)
 	}
+	for portion := range slices.Chunk(source, uidPortion) {
+		for i := range portion {
+			copied = append(copied, newUID(ends[0], len(portion), i))
+		}
+		ends = ends[1:]
+	}
 	return source, copied, nil
+}
+
+// newUID is the UID that entry i of a portion got; 0 if that was not read.
+func newUID(end uint32, portion, i int) uint32 {
+	if end == 0 {
+		return 0
+	}
+	return end - uint32(portion) + uint32(i)
+}
+
+// copyPortion copies entries in the order of their UIDs; all have to be there. end is the UIDNEXT behind them.
+func (b *batch) copyPortion(from, to ID, uids []uint32, end *uint32) {
+	in, args := uidsIn(3, uids)
+	b.do(`INSERT INTO guard SELECT 1 WHERE (SELECT count(*) FROM entry WHERE folder = $1 AND uid IN `+in+`) <> $2`, append([]any{from[:], len(uids)}, args...)...)
+	b.must(`UPDATE folder SET uidnext = uidnext + $1, modseq = modseq + 1, fact = $2 WHERE id = $3`, len(uids), b.fact[:], to[:])
+	in, args = uidsIn(5, uids)
+	b.do(`INSERT INTO entry (folder, uid, message, lead, flags, modseq, at, size, fact)
+		SELECT f.id, f.uidnext - $1 - 1 + row_number() OVER (ORDER BY e.uid), e.message, e.lead, e.flags, f.modseq, e.at, e.size, $2
+		FROM entry e, folder f WHERE f.id = $3 AND e.folder = $4 AND e.uid IN `+in, append([]any{len(uids), b.fact[:], to[:], from[:]}, args...)...)
+	in, args = uidsIn(3, uids)
+	b.do(`UPDATE mailbox SET used = used + (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1 AND uid IN `+in+`)
+		WHERE id = (SELECT mailbox FROM folder WHERE id = $2)`, append([]any{from[:], to[:]}, args...)...)
+	b.read(end, `SELECT uidnext FROM folder WHERE id = $1`, to[:])
 }
 
 // watchers tell sessions of this process that a folder changed.

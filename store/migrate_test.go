@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"embed"
 	"flag"
 	"fmt"
 	"os"
@@ -14,10 +15,10 @@ import (
 
 var update = flag.Bool("update", false, "write the fixture of the schema that this program has")
 
-// schemas is the number of schemas so far.
-func schemas(t testing.TB) int {
+// schemas is the number of an engine's schemas so far.
+func schemas(t testing.TB, migrations embed.FS, engine string) int {
 	t.Helper()
-	steps, err := sqliteMigrations.ReadDir("migrations/sqlite")
+	steps, err := migrations.ReadDir("migrations/" + engine)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -32,41 +33,54 @@ const fixtureMessages = 3
 // TestMigrations: data of every earlier schema open, and everything in them is there.
 func TestMigrations(t *testing.T) {
 	t.Parallel()
+	last := schemas(t, sqliteMigrations, "sqlite")
 	if *update {
-		writeFixture(t, filepath.Join("testdata", "sqlite", fmt.Sprintf("schema-%d", schemas(t))))
+		writeFixture(t, filepath.Join("testdata", "sqlite", fmt.Sprintf("schema-%d", last)))
 	}
-	for schema := 1; schema <= schemas(t); schema++ {
+	for schema := 1; schema <= last; schema++ {
 		dir := copyDir(t, filepath.Join("testdata", "sqlite", fmt.Sprintf("schema-%d", schema)))
 		w := reopened(t, dir)
-		es := w.entries(w.inbox(w.mario))
-		if len(es) != fixtureMessages+1 { // and an acceptance
-			t.Fatalf("schema %d: %d entries", schema, len(es))
-		}
-		for i, e := range es[:fixtureMessages] {
-			if got := string(w.octets(e.Message, e.Lead)); got != fixtureText(i) {
-				t.Errorf("schema %d: message %d is %q", schema, i, got)
-			}
-		}
-		w.login(secret, nil)
-		w.numbered(1)
-		w.accepted()
-		w.must(w.Close())
-		if version := versionOf(t, dir); version != schemas(t) {
+		w.isFixture(schema)
+		if version := versionOf(t, dir); version != last {
 			t.Errorf("schema %d became %d", schema, version)
 		}
 	}
 }
 
-// writeFixture makes the data that later programs have to open.
-func writeFixture(t *testing.T, dir string) {
-	t.Helper()
-	w := newWorld(t, openSQLiteDir)
+// isFixture sees that what fillFixture put into a store is there, and that the store can be used.
+func (w *world) isFixture(schema int) {
+	w.Helper()
+	es := w.entries(w.inbox(w.mario))
+	if len(es) != fixtureMessages+1 { // and an acceptance
+		w.Fatalf("schema %d: %d entries", schema, len(es))
+	}
+	for i, e := range es[:fixtureMessages] {
+		if got := string(w.octets(e.Message, e.Lead)); got != fixtureText(i) {
+			w.Errorf("schema %d: message %d is %q", schema, i, got)
+		}
+	}
+	w.login(secret, nil)
+	w.numbered(1)
+	w.accepted()
+	w.must(w.Close())
+}
+
+// fillFixture puts into a new store what later programs have to find, and closes it.
+func (w *world) fillFixture() {
+	w.Helper()
 	w.must(w.SetPassword(w.ctx(), mario, secret))
 	for i := range fixtureMessages {
 		w.said(fmt.Sprintf("message %d of a fixture", i))
 	}
 	w.accepted()
 	w.must(w.Close())
+}
+
+// writeFixture makes the data that later programs have to open.
+func writeFixture(t *testing.T, dir string) {
+	t.Helper()
+	w := newWorld(t, openSQLiteDir)
+	w.fillFixture()
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
@@ -127,7 +141,7 @@ func TestNewerSchemaIsRefused(t *testing.T) {
 	w := newWorld(t, openSQLiteDir)
 	w.said("one")
 	w.must(w.Close())
-	newer := schemas(t) + 1
+	newer := schemas(t, sqliteMigrations, "sqlite") + 1
 	execRaw(t, w.Dir(), fmt.Sprintf(`PRAGMA user_version = %d`, newer))
 	for _, readOnly := range []bool{false, true} {
 		o := options(t, w.Dir(), newClock())

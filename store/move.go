@@ -17,12 +17,14 @@ type Moved struct {
 	To     string
 	Rows   int64
 	Octets int64 // of contents
+
+	mark string // the new place's identity and name
 }
 
 // The marks of a move, in meta.
 const (
 	metaMoving = "moving" // in the new place, until all is there: the identity of the old one
-	metaMoved  = "moved"  // in the old place, from then on: where to
+	metaMoved  = "moved"  // in the old place, from then on: the identity of the new one, and where it is
 )
 
 // Move copies everything from one place to a new one, of the same engine or the other, compares every row and every octet, and
@@ -30,6 +32,9 @@ const (
 // meanwhile. After an error, or a crash, the same call goes on where it was; until it has returned nil the old place is the one
 // that counts. told is called now and then with the table and its rows so far.
 func Move(ctx context.Context, from, to Options, told func(table string, rows int64)) (Moved, error) {
+	if from.Database == to.Database && (from.Database != "" || filepath.Clean(from.Dir) == filepath.Clean(to.Dir)) {
+		return Moved{}, errSamePlace
+	}
 	if from.Database == "" {
 		if _, err := os.Stat(filepath.Join(from.Dir, databaseName)); err != nil {
 			return Moved{}, fmt.Errorf("%s holds no store: %w", from.Dir, err)
@@ -51,6 +56,8 @@ func Move(ctx context.Context, from, to Options, told func(table string, rows in
 	}
 	return m.moved, nil
 }
+
+var errSamePlace = errors.New("the old place and the new one are the same: name another new one")
 
 // openAlone opens a store that nobody else uses, whatever marks it bears.
 func openAlone(ctx context.Context, o Options) (*Store, error) {
@@ -98,12 +105,28 @@ func (m *mover) begin(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	mark, err := metaValue(ctx, m.new.read, metaMoving)
-	if err != nil || mark == id.String() {
+	newID, err := identity(ctx, m.new.read)
+	if err != nil {
 		return err
 	}
-	if to, err := metaValue(ctx, m.old.read, metaMoved); err != nil || to != "" {
-		return errors.Join(err, movedError(m.old.engine.where(), to))
+	if newID == id {
+		return errSamePlace
+	}
+	m.moved.mark = newID.String() + " " + m.moved.To
+	to, err := metaValue(ctx, m.old.read, metaMoved)
+	if err != nil {
+		return err
+	}
+	mark, err := metaValue(ctx, m.new.read, metaMoving)
+	if err != nil {
+		return err
+	}
+	ours := mark == id.String()
+	if at, where, _ := strings.Cut(to, " "); to != "" && (!ours || at != newID.String()) {
+		return movedError(m.old.engine.where(), where)
+	}
+	if ours {
+		return nil
 	}
 	if n, err := m.old.anything(ctx); err != nil || n == "" {
 		return errors.Join(err, fmt.Errorf("%s is empty: there is nothing to move", m.old.engine.where()))
@@ -111,7 +134,7 @@ func (m *mover) begin(ctx context.Context) error {
 	if n, err := m.new.anything(ctx); err != nil || n != "" || mark != "" {
 		return errors.Join(err, fmt.Errorf("%s is not empty (it has rows in %s): name a new place", m.moved.To, n))
 	}
-	return m.new.setMeta(ctx, metaMoving, id.String())
+	return m.new.engine.mark(ctx, metaMoving, id.String())
 }
 
 // anything names a table that is not empty.
@@ -127,13 +150,10 @@ func (s *Store) anything(ctx context.Context) (string, error) {
 
 // end closes the old place before it opens the new one: a crash between leaves none, and the same call goes on.
 func (m *mover) end(ctx context.Context) error {
-	if err := m.old.setMeta(ctx, metaMoved, m.moved.To); err != nil {
+	if err := m.old.engine.mark(ctx, metaMoved, m.moved.mark); err != nil {
 		return err
 	}
-	if err := m.new.engine.arrive(ctx); err != nil {
-		return err
-	}
-	return m.new.setMeta(ctx, metaMoving, "")
+	return m.new.engine.mark(ctx, metaMoving, "")
 }
 
 func metaValue(ctx context.Context, r *reader, name string) (value string, err error) {
@@ -142,15 +162,6 @@ func metaValue(ctx context.Context, r *reader, name string) (value string, err e
 		return "", nil
 	}
 	return value, err
-}
-
-func (s *Store) setMeta(ctx context.Context, name, value string) error {
-	b := plainBatch()
-	b.do(`DELETE FROM meta WHERE name = $1`, name)
-	if value != "" {
-		b.do(`INSERT INTO meta (name, value) VALUES ($1, $2)`, name, value)
-	}
-	return s.commit(ctx, b)
 }
 
 // refuseMarked refuses a place that was moved, or to which a move has not ended.
@@ -169,7 +180,8 @@ func refuseMarked(ctx context.Context, r *reader, where string) error {
 func markError(where, to, moving string) error {
 	switch {
 	case to != "":
-		return movedError(where, to)
+		_, name, _ := strings.Cut(to, " ")
+		return movedError(where, name)
 	case moving != "":
 		return fmt.Errorf("a move to %s has not ended: run the same `ceralacca migrate` again", where)
 	}

@@ -145,7 +145,7 @@ func TestMoveIsRefused(t *testing.T) {
 	to.must(to.Close())
 	full := to.options()
 	refused(options(t, from.Dir(), from.clock), full, "is not empty")
-	refused(full, full, "")
+	refused(full, full, errSamePlace.Error())
 	refused(options(t, t.TempDir(), from.clock), other, "holds no store")
 	refused(other, options(t, t.TempDir(), from.clock), "there is nothing to move")
 }

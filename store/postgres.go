@@ -28,6 +28,8 @@ type postgresEngine struct {
 	config   *pgx.ConnConfig
 	most     int32         // connections that write, and as many that read
 	pool     *pgxpool.Pool // of commits
+	service  *pgxpool.Pool // of what must go on when all of those wait: leases, claims, hints, numbers
+	lanes    lanes
 	uploads  chan struct{} // long contents on their way: half of them, so that commits find room
 	readers  *sql.DB
 	read     *reader
@@ -38,6 +40,7 @@ type postgresEngine struct {
 	node    string // this process's token
 	channel string // of hints
 	hints   hints
+	lease   lease
 	fresh   chan struct{} // facts wait for their numbers
 
 	life    context.Context // of what runs behind
@@ -50,6 +53,7 @@ type postgresEngine struct {
 }
 
 const (
+	serviceConns  = 3
 	defaultConns  = 10               // unless the URL has pool_max_conns; one more listens
 	tryPatience   = 30 * time.Second // for one attempt of a commit, or one query
 	closePatience = 10 * time.Second // for commits whose outcome is not known when the store is closed
@@ -170,7 +174,7 @@ func postgresConfig(url string) (c *pgx.ConnConfig, most int32, err error) {
 		most = p.MaxConns
 	}
 	for name, value := range map[string]string{
-		"application_name": "ceralacca", "lock_timeout": "10s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s",
+		"application_name": "ceralacca", "lock_timeout": "3s", "statement_timeout": "60s", "idle_in_transaction_session_timeout": "60s",
 		"tcp_keepalives_idle": "15", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
 	} {
 		if _, said := c.RuntimeParams[name]; !said {
@@ -180,6 +184,13 @@ func postgresConfig(url string) (c *pgx.ConnConfig, most int32, err error) {
 	// Guards rest on row locks and on statements that see what was committed before them.
 	c.RuntimeParams["default_transaction_isolation"] = "read committed"
 	c.RuntimeParams["standard_conforming_strings"] = "on"
+	// One schema, whose name is that of the lock on it.
+	if c.RuntimeParams["search_path"] == "" {
+		c.RuntimeParams["search_path"] = "public"
+	}
+	if path := c.RuntimeParams["search_path"]; !isSchemaName(path) {
+		return nil, 0, fmt.Errorf("search_path=%s: one name of small letters, digits and _ is possible", path)
+	}
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = 5 * time.Second
 	}
@@ -190,24 +201,26 @@ func postgresConfig(url string) (c *pgx.ConnConfig, most int32, err error) {
 	return c, most, nil
 }
 
+func isSchemaName(s string) bool {
+	return s != "" && len(s) <= 63 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789_") == "" && (s[0] < '0' || s[0] > '9')
+}
+
 // where names the database in messages, without a password.
 func (e *postgresEngine) where() string {
 	name := fmt.Sprintf("%s at %s:%d", e.config.Database, e.config.Host, e.config.Port)
-	if path := e.config.RuntimeParams["search_path"]; path != "" {
+	if path := e.config.RuntimeParams["search_path"]; path != "public" {
 		name += ", schema " + path
 	}
 	return name
 }
 
 func (e *postgresEngine) connect(ctx context.Context) error {
-	c, err := pgxpool.ParseConfig("")
-	if err != nil {
+	var err error
+	if e.pool, err = e.newPool(ctx, e.most); err != nil {
 		return err
 	}
-	c.ConnConfig, c.AfterConnect, c.MaxConns = e.config.Copy(), e.enter, e.most
-	c.MaxConnIdleTime, c.MaxConnLifetime, c.HealthCheckPeriod = 10*time.Minute, time.Hour, time.Minute
-	if e.pool, err = pgxpool.NewWithConfig(ctx, c); err != nil {
-		return fmt.Errorf("connecting to %s: %w", e.where(), err)
+	if e.service, err = e.newPool(ctx, serviceConns); err != nil {
+		return err
 	}
 	e.readers = stdlib.OpenDB(*e.config.Copy(), stdlib.OptionAfterConnect(e.enter))
 	e.readers.SetMaxOpenConns(int(e.most))
@@ -215,6 +228,20 @@ func (e *postgresEngine) connect(ctx context.Context) error {
 	e.readers.SetConnMaxLifetime(time.Hour)
 	e.read = e.newReader(e.readers.QueryContext, e.readers.QueryRowContext)
 	return nil
+}
+
+func (e *postgresEngine) newPool(ctx context.Context, most int32) (*pgxpool.Pool, error) {
+	c, err := pgxpool.ParseConfig("")
+	if err != nil {
+		return nil, err
+	}
+	c.ConnConfig, c.AfterConnect, c.MaxConns = e.config.Copy(), e.enter, most
+	c.MaxConnIdleTime, c.MaxConnLifetime, c.HealthCheckPeriod = 10*time.Minute, time.Hour, time.Minute
+	pool, err := pgxpool.NewWithConfig(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", e.where(), err)
+	}
+	return pool, nil
 }
 
 func (e *postgresEngine) newReader(query func(context.Context, string, ...any) (*sql.Rows, error), queryRow func(context.Context, string, ...any) *sql.Row) *reader {
@@ -271,8 +298,10 @@ func (e *postgresEngine) close() error {
 func (e *postgresEngine) abandon() {
 	e.end()
 	e.running.Wait()
-	if e.pool != nil {
-		e.pool.Close()
+	for _, pool := range []*pgxpool.Pool{e.pool, e.service} {
+		if pool != nil {
+			pool.Close()
+		}
 	}
 	if e.readers != nil {
 		e.readers.Close()

@@ -26,6 +26,7 @@ func (e *postgresEngine) commit(b *batch, settled func(error)) error {
 	known := make(chan error, 1)
 	go func() {
 		defer e.commits.Done()
+		defer e.lanes.enter(b.folders)()
 		err := e.untilKnown(b)
 		if err == nil {
 			e.remember(b)
@@ -71,13 +72,13 @@ func (e *postgresEngine) begin() error {
 func (e *postgresEngine) untilKnown(b *batch) error {
 	begun, unknown := time.Now(), false
 	for try := 0; ; try++ {
-		if !unknown && b.instant.stale() {
-			return ErrStale
-		}
-		err := e.try(b)
-		switch o := outcomeOf(err); {
-		case o == committed, o == doneBefore && unknown:
+		err := e.try(b, unknown, tryPatience<<min(try, 4))
+		switch o := outcomeOf(err, unknown); {
+		case o == committed:
 			return nil
+		case o == doneBefore && unknown:
+			// Run again, it found itself; or it was refused, and an earlier run is found when that is buried.
+			return e.bury(b, ErrConflict)
 		case o == refused || o == doneBefore:
 			if unknown {
 				return e.bury(b, meaning(err))
@@ -94,6 +95,9 @@ func (e *postgresEngine) untilKnown(b *batch) error {
 		case !unknown && time.Since(begun) > maxAge:
 			return fmt.Errorf("%w: %w", ErrUnavailable, err)
 		}
+		if unknown && time.Since(begun) > unknownLimit {
+			return e.store.fail(fmt.Errorf("for %v the database has not told the outcome of a commit: %w", unknownLimit, err))
+		}
 		pause(e.life, min(10*time.Millisecond<<min(try, 7), time.Second))
 		if e.life.Err() != nil && unknown {
 			return fmt.Errorf("%w: the process ends", ErrUnknown)
@@ -104,8 +108,12 @@ func (e *postgresEngine) untilKnown(b *batch) error {
 	}
 }
 
+// unknownLimit is well within the day for which ids are kept in once.
+const unknownLimit = 12 * time.Hour
+
 // bury makes sure that a batch that was refused when it was run again is not committed by an earlier run that still hangs
-// somewhere, and finds out if it was.
+// somewhere, and finds out if it was. That it was is believed when a commit of ours behind it has returned: with a synchronous
+// standby, that standby then has both.
 func (e *postgresEngine) bury(b *batch, refusal error) error {
 	for try := 0; ; try++ {
 		buried, err := e.tryBury(b)
@@ -126,22 +134,24 @@ func (e *postgresEngine) tryBury(b *batch) (buried bool, err error) {
 	ctx, cancel := context.WithTimeout(e.life, tryPatience)
 	defer cancel()
 	// A run that is under way holds the row: this waits for its end.
-	if _, err := e.pool.Exec(ctx, `INSERT INTO once (id, buried) VALUES ($1, true) ON CONFLICT (id) DO NOTHING`, b.fact[:]); err != nil {
-		return false, err
-	}
-	err = e.pool.QueryRow(ctx, `SELECT buried FROM once WHERE id = $1`, b.fact[:]).Scan(&buried)
+	err = e.service.QueryRow(ctx, `INSERT INTO once (id, buried) VALUES ($1, true)
+		ON CONFLICT (id) DO UPDATE SET at = clock_timestamp() RETURNING buried`, b.fact[:]).Scan(&buried)
 	return buried, err
 }
 
 // try sends the batch in one round trip. nil: it is durable.
-func (e *postgresEngine) try(b *batch) error {
-	ctx, cancel := context.WithTimeout(e.life, tryPatience)
+func (e *postgresEngine) try(b *batch, unknown bool, patience time.Duration) error {
+	ctx, cancel := context.WithTimeout(e.life, patience)
 	defer cancel()
 	conn, err := e.pool.Acquire(ctx)
 	if err != nil {
 		return unsentError{err}
 	}
 	defer conn.Release()
+	if !unknown && b.instant.stale() { // a connection may be long in coming
+		return ErrStale
+	}
+	b.forgetRead()
 	if err := e.reached(AfterOctets, AfterRows); err != nil {
 		return err
 	}
@@ -150,7 +160,7 @@ func (e *postgresEngine) try(b *batch) error {
 		if errors.As(err, new(pgx.ErrPreprocessingBatch)) && conn.Conn().IsClosed() {
 			return unsentError{err} // it broke while statements were prepared
 		}
-		rollBack(ctx, conn, err)
+		e.afterRefusal(ctx, conn, err)
 		return err
 	}
 	if !done {
@@ -163,6 +173,27 @@ func (e *postgresEngine) try(b *batch) error {
 		wake(e.fresh)
 	}
 	return nil
+}
+
+// forgetRead drops what an earlier run has read: it may have been undone.
+func (b *batch) forgetRead() {
+	for _, st := range b.stmts {
+		if st.into != nil {
+			*st.into = 0
+		}
+	}
+}
+
+// afterRefusal ends the transaction of a batch that was refused, so that the connection can be used again; connections to a
+// server that has become a standby are all given up.
+func (e *postgresEngine) afterRefusal(ctx context.Context, conn *pgxpool.Conn, err error) {
+	rollBack(ctx, conn, err)
+	if pe := (*pgconn.PgError)(nil); errors.As(err, &pe) && pe.Code == codeReadOnly {
+		e.pool.Reset()
+		e.service.Reset()
+		e.readers.SetMaxIdleConns(0)
+		e.readers.SetMaxIdleConns(int(e.most))
+	}
 }
 
 // rollBack ends the transaction of a batch that was refused, so that the connection can be used again.

@@ -72,7 +72,7 @@ func (e *postgresEngine) tell() {
 		}
 		for _, words := range e.hints.take() {
 			ctx, cancel := context.WithTimeout(e.life, leaseEvery)
-			_, err := e.pool.Exec(ctx, `SELECT pg_notify($1, $2)`, e.channel, e.node+" "+strings.Join(words, " "))
+			_, err := e.service.Exec(ctx, `SELECT pg_notify($1, $2)`, e.channel, e.node+" "+strings.Join(words, " "))
 			cancel()
 			if err != nil && e.life.Err() == nil {
 				e.store.log.Debug("other processes could not be told of changes", "error", err)

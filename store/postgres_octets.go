@@ -13,7 +13,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// chunkSize is the length of a long content's chunks, but the last.
+// chunkSize is the length of a long content's chunks, but the last: a part of the schema.
 const chunkSize = 64 << 10
 
 func (e *postgresEngine) spool(id ID) (*os.File, error) {
@@ -28,20 +28,25 @@ func (e *postgresEngine) seal(ctx context.Context, c *Content) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	chunks := &chunkSource{content: c, part: -1}
 	err := pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {
+		// However slow the network is: its user waits, not the database.
+		if _, err := tx.Exec(ctx, `SET LOCAL statement_timeout = 0`); err != nil {
+			return err
+		}
 		if _, err := tx.Exec(ctx, `INSERT INTO upload (content) VALUES ($1)`, c.ID[:]); err != nil {
 			return err
 		}
-		_, err := tx.CopyFrom(ctx, pgx.Identifier{"chunk"}, []string{"content", "part", "octets"}, &chunkSource{content: c, part: -1})
+		_, err := tx.CopyFrom(ctx, pgx.Identifier{"chunk"}, []string{"content", "part", "octets"}, chunks)
 		return err
 	})
 	switch {
 	case err == nil:
 		c.uploaded = true
 		return nil
-	case errors.Is(err, ErrSpool):
-		return err
-	case outcomeOf(err) == refused:
+	case chunks.err != nil:
+		return chunks.err
+	case outcomeOf(err, false) == refused:
 		return meaning(err)
 	}
 	return fmt.Errorf("%w: storing %d octets: %w", ErrUnavailable, c.Size, err)

@@ -42,15 +42,17 @@ const (
 	codeTooMany       = "53300"
 )
 
-func outcomeOf(err error) outcome {
+func outcomeOf(err error, unknown bool) outcome {
 	var pe *pgconn.PgError
 	switch {
 	case err == nil:
 		return committed
+	case errors.Is(err, ErrStale):
+		return refused
 	case errors.As(err, new(unsentError)), pgconn.SafeToRetry(err):
 		return again
 	case errors.As(err, &pe):
-		return saidOutcome(pe)
+		return saidOutcome(pe, unknown)
 	case errors.As(err, new(pgx.ErrPreprocessingBatch)):
 		return refused // a fault of the program: it was never sent whole
 	}
@@ -58,7 +60,7 @@ func outcomeOf(err error) outcome {
 }
 
 // saidOutcome is what the database said. FATAL ends the connection, perhaps after the commit.
-func saidOutcome(pe *pgconn.PgError) outcome {
+func saidOutcome(pe *pgconn.PgError, unknown bool) outcome {
 	if pe.SeverityUnlocalized != "ERROR" && pe.Severity != "ERROR" {
 		return notKnown
 	}
@@ -68,7 +70,7 @@ func saidOutcome(pe *pgconn.PgError) outcome {
 	case codeSerialization, codeDeadlock, codeLockTimeout, codeCancelled, codeReadOnly, codeTooMany:
 		return again
 	case codeUnique:
-		if pe.ConstraintName == "once_pkey" {
+		if pe.ConstraintName == "once_pkey" || unknown && pe.ConstraintName == "fact_pkey" {
 			return doneBefore
 		}
 	}

@@ -100,9 +100,19 @@ func fitServer(ctx context.Context, conn *pgx.Conn) error {
 	var version int
 	var fsync, encoding string
 	err := conn.QueryRow(ctx, `SELECT current_setting('server_version_num')::int, current_setting('fsync'), current_setting('server_encoding')`).Scan(&version, &fsync, &encoding)
-	switch {
-	case err != nil:
+	if err != nil {
 		return fmt.Errorf("asking the database what it is: %w", err)
+	}
+	if err := unfit(version, fsync, encoding); err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`)
+	return err
+}
+
+// unfit says why a server cannot keep certified mail; nil: it can.
+func unfit(version int, fsync, encoding string) error {
+	switch {
 	case version < 140000:
 		return fmt.Errorf("PostgreSQL %d is too old: 14 or later is needed", version/10000)
 	case fsync != "on":
@@ -110,8 +120,7 @@ func fitServer(ctx context.Context, conn *pgx.Conn) error {
 	case encoding != "UTF8":
 		return fmt.Errorf("the database is encoded in %s: make one with ENCODING 'UTF8'", encoding)
 	}
-	_, err = conn.Exec(ctx, `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'`)
-	return err
+	return nil
 }
 
 // version is the schema's number there and the one of this program. 0: there is none.
@@ -187,18 +196,11 @@ func (e *postgresEngine) migrate(ctx context.Context) error {
 	}
 }
 
-// schemaName is the first one of search_path, or "".
-func (e *postgresEngine) schemaName() string {
-	name, _, _ := strings.Cut(e.config.RuntimeParams["search_path"], ",")
-	return strings.Trim(strings.TrimSpace(name), `"`)
-}
+func (e *postgresEngine) schemaName() string { return e.config.RuntimeParams["search_path"] }
 
 // makeSchema makes the schema that search_path names, if that is not there.
 func (e *postgresEngine) makeSchema(ctx context.Context, conn *pgx.Conn) error {
 	name := e.schemaName()
-	if name == "" {
-		return nil
-	}
 	_, err := conn.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+pgx.Identifier{name}.Sanitize())
 	if conflicts(err) {
 		return nil // another process was faster
@@ -235,7 +237,7 @@ func migratePostgresStep(ctx context.Context, conn *pgx.Conn, text string, versi
 	}
 	defer tx.Rollback(context.WithoutCancel(ctx))
 	// Without arguments the text goes as it is, with all its statements.
-	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0; "+text); err != nil {
+	if _, err := tx.Exec(ctx, "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = 0; "+text); err != nil {
 		return err
 	}
 	if version == 1 {
@@ -266,8 +268,8 @@ func Discard(ctx context.Context, url string) error {
 	}
 	e := &postgresEngine{config: config}
 	name := e.schemaName()
-	if name == "" {
-		return fmt.Errorf("%s names no schema: nothing was removed", e.where())
+	if name == "public" {
+		return fmt.Errorf("%s names no schema of its own: nothing was removed", e.where())
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
 	if err != nil {

@@ -47,6 +47,9 @@ const (
 // maxWait bounds a wait: the law's clock may be set without a jump being told.
 const maxWait = time.Minute
 
+// pastFull is how many tasks a look takes where others may take them too, although the queue is full.
+const pastFull = 64
+
 func newQueue(perTarget int, p pace) *queue {
 	return &queue{pace: p, claims: map[ID]*claim{}, waiting: newTurns(perTarget), look: true, wake: make(chan struct{}, 1)}
 }
@@ -215,7 +218,9 @@ func (q *queue) startLook(now time.Time) (w wanted, yes bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	room := len(q.claims) < q.pace.queue/2
-	yes = q.look || q.more && (room || q.waiting.empty()) || !q.next.IsZero() && !q.next.After(now) || q.pace.look > 0 && time.Since(q.lookedAt) >= q.pace.look
+	// Past what fills the queue without being able to run, once a second is enough.
+	past := !room && q.waiting.empty() && time.Since(q.lookedAt) >= time.Second
+	yes = q.look || q.more && (room || past) || !q.next.IsZero() && !q.next.After(now) || q.pace.look > 0 && time.Since(q.lookedAt) >= q.pace.look
 	if !yes {
 		return w, false
 	}
@@ -223,6 +228,15 @@ func (q *queue) startLook(now time.Time) (w wanted, yes bool) {
 	if !room {
 		// What fills the queue is for targets that have all their workers: others must get past them.
 		w.full = q.waiting.full()
+	}
+	if q.pace.look > 0 {
+		// What is found is claimed for good: as much as there is room for, and a little past what fills it.
+		if w.most = q.pace.queue - len(q.claims); w.most < pastFull {
+			w.most = pastFull
+		}
+		if len(w.full) == 0 && !room && !q.waiting.empty() {
+			return w, false
+		}
 	}
 	if q.stray {
 		w.held = slices.AppendSeq(make([]ID, 0, len(q.claims)), maps.Keys(q.claims)) // not nil
@@ -273,6 +287,9 @@ func (q *queue) until(now time.Time) time.Duration {
 	most := maxWait
 	if q.pace.look > 0 {
 		most = max(0, q.pace.look-time.Since(q.lookedAt))
+	}
+	if q.more && q.waiting.empty() {
+		most = min(most, time.Second)
 	}
 	if q.next.IsZero() {
 		return most

@@ -218,6 +218,13 @@ func TestAStalledTargetDoesNotFillTheQueue(t *testing.T) {
 	other := aTask("other", "t")
 	q.put(other)
 	wantNone(t, q)
+	if _, yes := q.startLook(now); yes {
+		t.Error("a look past what is full, a moment after another")
+	}
+	if wait := q.until(now); wait > time.Second {
+		t.Errorf("the next look past what is full is in %v", wait)
+	}
+	q.lookedAt = q.lookedAt.Add(-2 * time.Second)
 	w, yes := q.startLook(now)
 	if !yes || len(w.full) != 1 || w.full[0] != "stalled" {
 		t.Fatalf("a look: %t, without %v", yes, w.full)

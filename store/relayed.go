@@ -61,8 +61,9 @@ func (s *Store) Relayed(ctx context.Context, r Relayed) error {
 	b := newBatch(r.Instant, r.Record)
 	t := r.Task
 	for _, x := range r.Results {
-		// A receipt may have come first and cancelled the relay: then this is only what the peer said.
-		b.do(`UPDATE relay SET state = CASE WHEN state = 'cancelled' THEN state ELSE $1 END, reply = $2, at = $3, fact = $4 WHERE message = $5 AND recipient = $6`,
+		// A receipt may have come first and cancelled the relay: then this is only what the peer said. What is settled stays.
+		b.do(`UPDATE relay SET state = CASE WHEN state = 'cancelled' THEN state ELSE $1 END, reply = $2, at = $3, fact = $4
+			WHERE message = $5 AND recipient = $6 AND state IN ('pending', 'cancelled')`,
 			x.State, clip(x.Reply), micros(r.Instant.At), b.fact[:], t.Message[:], x.Recipient.Key())
 		if x.State == RelayFailed && r.Certify {
 			b.task(Task{ID: NewID(), Kind: TaskFollowUp, Due: r.Instant.At, Since: r.Instant.At, Message: t.Message, Provider: t.Provider, PEC: t.PEC, Sender: t.Sender, Target: string(x.Recipient)})

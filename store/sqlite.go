@@ -205,7 +205,15 @@ func (e *sqliteEngine) where() string { return e.dir }
 
 func (e *sqliteEngine) settle(context.Context) error { return nil }
 
-func (e *sqliteEngine) arrive(context.Context) error { return nil }
+// mark: the directory's lock has kept others away.
+func (e *sqliteEngine) mark(_ context.Context, name, value string) error {
+	b := plainBatch()
+	b.do(`DELETE FROM meta WHERE name = $1`, name)
+	if value != "" {
+		b.do(`INSERT INTO meta (name, value) VALUES ($1, $2)`, name, value)
+	}
+	return e.commit(b, func(error) {})
+}
 
 // start begins the writer, after recovery.
 func (e *sqliteEngine) start(ctx context.Context, t tail) error {

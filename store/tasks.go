@@ -55,9 +55,10 @@ func (b *batch) writeTasks() {
 }
 
 // finish ends a task in the batch, which fails unless the task is still there under this claim: a process that was taken for
-// dead finishes nothing. Where there is one process only the token is empty, and the guard says that nobody has finished it.
+// dead finishes nothing, nor does a worker whose task somebody else has put off since. Where there is one process only the token
+// is empty, and the guard says that nobody has settled the task.
 func (b *batch) finish(t Task) {
-	b.must(`DELETE FROM task WHERE id = $1 AND token = $2`, t.ID[:], t.token)
+	b.must(`DELETE FROM task WHERE id = $1 AND token = $2 AND attempts = $3`, t.ID[:], t.token, t.Attempts)
 	b.finished = append(b.finished, t)
 }
 
@@ -71,7 +72,7 @@ func (s *Store) Postpone(ctx context.Context, t Task, due time.Time, trouble str
 // postpone puts a task off, guarded like finish, and gives the claim back.
 func (b *batch) postpone(t Task, due time.Time, trouble string) {
 	t.Due, t.Trouble = fromMicros(micros(due)), clip(trouble)
-	b.must(`UPDATE task SET due = $1, attempts = attempts + 1, trouble = $2, token = '' WHERE id = $3 AND token = $4`, micros(due), t.Trouble, t.ID[:], t.token)
+	b.must(`UPDATE task SET due = $1, attempts = attempts + 1, trouble = $2, token = '' WHERE id = $3 AND token = $4 AND attempts = $5`, micros(due), t.Trouble, t.ID[:], t.token, t.Attempts)
 	t.Attempts++
 	b.postponed = append(b.postponed, t)
 }

@@ -22,7 +22,7 @@ CREATE TABLE event (
   PRIMARY KEY (provider, pec_id, recipient, kind, fact, n)
 );
 
--- Octets: here if they are short, otherwise in chunks. They come compressed, encoded or random: trying again costs only time.
+-- Octets: here if they are short, otherwise in chunks of 65536, but for the last. They come compressed, encoded or random: trying again costs only time.
 CREATE TABLE content (id BYTEA PRIMARY KEY, size BIGINT NOT NULL, sha256 BYTEA NOT NULL, octets BYTEA);
 ALTER TABLE content ALTER COLUMN octets SET STORAGE EXTERNAL;
 CREATE TABLE chunk (
