@@ -26,6 +26,7 @@ type postgresEngine struct {
 	lock     *os.File
 	holder   *pgx.Conn // keeps everybody else away
 	config   *pgx.ConnConfig
+	patience time.Duration // for one attempt; tryPatience, less in tests
 	most     int32         // connections that write, and as many that read
 	pool     *pgxpool.Pool // of commits
 	service  *pgxpool.Pool // of what must go on when all of those wait: leases, claims, hints, numbers
@@ -61,7 +62,7 @@ const (
 
 // openPostgres joins the processes that share the database.
 func openPostgres(ctx context.Context, s *Store, o Options) (*postgresEngine, error) {
-	e := &postgresEngine{store: s, dir: o.Dir, node: NewID().String(), hints: newHints(), fresh: make(chan struct{}, 1)}
+	e := &postgresEngine{store: s, dir: o.Dir, patience: tryPatience, node: NewID().String(), hints: newHints(), fresh: make(chan struct{}, 1)}
 	e.life, e.end = context.WithCancel(context.WithoutCancel(ctx))
 	var err error
 	if e.config, e.most, err = postgresConfig(o.Database); err != nil {
@@ -197,6 +198,7 @@ func postgresConfig(url string) (c *pgx.ConnConfig, most int32, err error) {
 	if c.ValidateConnect == nil {
 		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}
+	c.OnNotice = noteWarning
 	c.DialFunc = (&net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: 15 * time.Second, Interval: 5 * time.Second, Count: 3}}).DialContext
 	return c, most, nil
 }

@@ -2,8 +2,12 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"maps"
+	"slices"
 	"testing"
+
+	"github.com/ceralacca/ceralacca/postgrestest"
 )
 
 // gate is a place at which the first transaction that comes by hangs until it is let go, as one does whose process is frozen.
@@ -97,4 +101,64 @@ func TestRerunWaitsForTheFirst(t *testing.T) {
 			}
 		})
 	}
+}
+
+// loseAnswers is a Fault that swallows, once, what answers a batch with many statements.
+func loseAnswers() postgrestest.Fault {
+	statements, lost := map[int]int{}, false
+	return func(m postgrestest.Message) postgrestest.Action {
+		if m.Kind == 'B' && m.From == postgrestest.FromClient {
+			statements[m.Conn]++
+		}
+		if m.From == postgrestest.FromServer && statements[m.Conn] > 100 && !lost {
+			lost = true
+			return postgrestest.Swallow
+		}
+		return postgrestest.Pass
+	}
+}
+
+// TestUIDsOfTheRunThatCounts: a first run had answered with UIDs and was then undone; a second was done, and nobody heard of it.
+// What the caller gets are not the first one's UIDs.
+func TestUIDsOfTheRunThatCounts(t *testing.T) {
+	t.Parallel()
+	w := newPgWorld(t)
+	inbox := w.inbox(w.mario)
+	w.addFolders(w.mario, "x")
+	x := w.folder(w.mario, "x").ID
+	for range 5 { // doubled until the answers to a copy fill more than the server keeps back
+		w.append(w.mario, inbox, "some")
+	}
+	for range 5 {
+		w.copy(inbox, inbox, false, w.uids(inbox)...)
+	}
+	g, s := w.makeGate(`CONSTRAINT TRIGGER hang AFTER INSERT ON entry DEFERRABLE INITIALLY DEFERRED`), w.session()
+	var copied []uint32
+	uids := w.uids(inbox)
+	done := later(func() (err error) {
+		_, copied, err = w.CopyTo(w.ctx(), inbox, x, uids, false)
+		return err
+	})
+	s.until("1", g.hanging)
+	w.proxy.Refuse(true)
+	s.exec(`SELECT pg_terminate_backend(pid) FROM pg_locks WHERE relation = 'gate'::regclass AND NOT granted`)
+	s.exec(fmt.Sprintf(`UPDATE folder SET uidnext = 1001 WHERE id = '\x%s'`, x))
+	w.proxy.Arm(loseAnswers())
+	w.proxy.Refuse(false)
+	s.until(fmt.Sprint(len(uids)), fmt.Sprintf(`SELECT count(*) FROM entry WHERE uid > 1000 AND folder = '\x%s'`, x))
+	w.proxy.Disarm()
+	w.must(<-done)
+	if n := s.rows()["entry"]; n != 2*len(uids) {
+		t.Fatalf("%d entries, want %d", n, 2*len(uids))
+	}
+	if i := slices.IndexFunc(copied, func(uid uint32) bool { return uid > 0 && uid <= 1000 }); i >= 0 {
+		t.Errorf("copy %d of %d is said to have UID %d", i, len(copied), copied[i])
+	}
+}
+
+func (w *world) uids(folder ID) []uint32 {
+	w.Helper()
+	uids, err := w.UIDs(w.ctx(), folder)
+	w.must(err)
+	return uids
 }

@@ -72,7 +72,7 @@ func (e *postgresEngine) begin() error {
 func (e *postgresEngine) untilKnown(b *batch) error {
 	begun, unknown := time.Now(), false
 	for try := 0; ; try++ {
-		err := e.try(b, unknown, tryPatience<<min(try, 4))
+		err := e.try(b, unknown, e.patience<<min(try, 4))
 		switch o := outcomeOf(err, unknown); {
 		case o == committed:
 			return nil
@@ -131,12 +131,37 @@ func (e *postgresEngine) bury(b *batch, refusal error) error {
 }
 
 func (e *postgresEngine) tryBury(b *batch) (buried bool, err error) {
-	ctx, cancel := context.WithTimeout(e.life, tryPatience)
+	ctx, cancel := context.WithTimeout(e.life, e.patience)
 	defer cancel()
+	conn, err := e.service.Acquire(ctx)
+	if err != nil {
+		return false, err
+	}
+	defer conn.Release()
+	forgetWarning(conn)
 	// A run that is under way holds the row: this waits for its end.
-	err = e.service.QueryRow(ctx, `INSERT INTO once (id, buried) VALUES ($1, true)
+	err = conn.QueryRow(ctx, `INSERT INTO once (id, buried) VALUES ($1, true)
 		ON CONFLICT (id) DO UPDATE SET at = clock_timestamp() RETURNING buried`, b.fact[:]).Scan(&buried)
-	return buried, err
+	return buried, errors.Join(err, warning(conn))
+}
+
+// A server that gives up waiting for its synchronous standby says COMMIT all the same, after a warning (class 01): the commit is
+// there alone, and its outcome not known. Nothing else that we run warns.
+const warned = "warned"
+
+func noteWarning(conn *pgconn.PgConn, n *pgconn.Notice) {
+	if strings.HasPrefix(n.Code, "01") {
+		conn.CustomData()[warned] = n.Message
+	}
+}
+
+func forgetWarning(conn *pgxpool.Conn) { delete(conn.Conn().PgConn().CustomData(), warned) }
+
+func warning(conn *pgxpool.Conn) error {
+	if text, ok := conn.Conn().PgConn().CustomData()[warned]; ok {
+		return fmt.Errorf("the database warned: %v", text)
+	}
+	return nil
 }
 
 // try sends the batch in one round trip. nil: it is durable.
@@ -152,6 +177,7 @@ func (e *postgresEngine) try(b *batch, unknown bool, patience time.Duration) err
 		return ErrStale
 	}
 	b.forgetRead()
+	forgetWarning(conn)
 	if err := e.reached(AfterOctets, AfterRows); err != nil {
 		return err
 	}
@@ -165,6 +191,9 @@ func (e *postgresEngine) try(b *batch, unknown bool, patience time.Duration) err
 	}
 	if !done {
 		return errors.New("the database did not commit") // and did not say why
+	}
+	if err := warning(conn); err != nil {
+		return err
 	}
 	if err := e.reached(AfterCommit); err != nil {
 		return err

@@ -240,3 +240,27 @@ func TestPasswordOfAnotherProcess(t *testing.T) {
 	w.must(a.SetEnabled(w.ctx(), mario, false))
 	w.login(secret+" is new", ErrLogin)
 }
+
+// TestForgottenLease: a process that was frozen for so long that others have forgotten it knows that it was taken for dead.
+func TestForgottenLease(t *testing.T) {
+	t.Parallel()
+	w := newPgWorld(t)
+	w.owe(6)
+	a := stall(w.world, 2)
+	await(w.world, a.began, 2)
+	w.proxy.Hang(true)
+	w.sql(`DELETE FROM node WHERE token = '` + w.engine().node + `'`)
+	doAll(w.process(w.url), 6)
+	w.proxy.Hang(false)
+	w.must(w.engine().renew(w.ctx()))
+	if n := w.work.queues[TaskDeliver].count(); n > 2 {
+		t.Errorf("it still thinks that it has %d tasks, and would begin them", n)
+	}
+	close(a.letGo)
+	for _, err := range await(w.world, a.tried, 2) {
+		if !errors.Is(err, ErrConflict) {
+			t.Error(err)
+		}
+	}
+	a.settle()
+}

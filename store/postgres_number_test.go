@@ -100,3 +100,14 @@ func TestNumbersFollowCauses(t *testing.T) {
 		t.Error("the effect is numbered before its cause")
 	}
 }
+
+// TestNumbersOfTheDead: what a process committed and could not number is numbered by the next one, though nothing else happens.
+func TestNumbersOfTheDead(t *testing.T) {
+	t.Parallel()
+	w := newPgWorld(t)
+	w.accepted()
+	w.must(w.Close())
+	w.sql(`UPDATE fact SET no = NULL; UPDATE sequence SET no = 0`)
+	w.process(w.url)
+	w.session().until("1", `SELECT count(no) FROM fact`)
+}

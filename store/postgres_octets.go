@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 )
@@ -22,11 +23,14 @@ func (e *postgresEngine) spool(id ID) (*os.File, error) {
 
 // seal uploads the file in one transaction. An upload that nobody knows the end of is left to the sweeper.
 func (e *postgresEngine) seal(ctx context.Context, c *Content) error {
+	// However long it takes to come, a server that stands still must not keep the place of others.
+	ctx, cancel := context.WithTimeout(ctx, e.patience+time.Duration(c.Size>>18)*time.Second)
+	defer cancel()
 	select {
 	case e.uploads <- struct{}{}:
 		defer func() { <-e.uploads }()
 	case <-ctx.Done():
-		return ctx.Err()
+		return fmt.Errorf("%w: too many long contents are on their way: %w", ErrUnavailable, ctx.Err())
 	}
 	chunks := &chunkSource{content: c, part: -1}
 	err := pgx.BeginFunc(ctx, e.pool, func(tx pgx.Tx) error {

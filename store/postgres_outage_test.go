@@ -223,3 +223,14 @@ func (w *pgWorld) inDoubt(side postgrestest.Side) (Instant, <-chan error) {
 		}
 	}
 }
+
+// TestSaidUnavailable: an instant that grows old while the database cannot be reached is not the caller's fault.
+func TestSaidUnavailable(t *testing.T) {
+	t.Parallel()
+	w := newPgWorld(t)
+	w.proxy.Refuse(true)
+	at := w.instant()
+	if err := w.Repeated(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")); !errors.Is(err, ErrUnavailable) {
+		t.Errorf("got %v", err)
+	}
+}

@@ -21,7 +21,7 @@ var postgresMigrations embed.FS
 const lockClass = 0x63657261 // "cera"
 
 const (
-	lockShared  = `SELECT pg_try_advisory_lock_shared($1, hashtext(current_schema()))`
+	lockShared  = `SELECT coalesce(pg_try_advisory_lock_shared($1, hashtext(current_schema())), true)`
 	lockAlone   = `SELECT pg_try_advisory_lock($1, hashtext(current_schema()))`
 	findVersion = `SELECT coalesce((SELECT value FROM meta WHERE name = 'schema'), '0')`
 )
@@ -200,7 +200,11 @@ func (e *postgresEngine) schemaName() string { return e.config.RuntimeParams["se
 
 // makeSchema makes the schema that search_path names, if that is not there.
 func (e *postgresEngine) makeSchema(ctx context.Context, conn *pgx.Conn) error {
-	name := e.schemaName()
+	name, there := e.schemaName(), false
+	// Who may use a schema may not have the right to make one.
+	if err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT 1 FROM pg_namespace WHERE nspname = $1)`, name).Scan(&there); err != nil || there {
+		return err
+	}
 	_, err := conn.Exec(ctx, `CREATE SCHEMA IF NOT EXISTS `+pgx.Identifier{name}.Sanitize())
 	if conflicts(err) {
 		return nil // another process was faster

@@ -261,3 +261,17 @@ func TestDiscard(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedConnectionsEnd: a connection that is refused while it is made does not stay, with its lock on the schema.
+func TestRefusedConnectionsEnd(t *testing.T) {
+	t.Parallel()
+	w := newPgWorld(t)
+	w.must(w.Close())
+	w.older()
+	application := "refused_" + NewID().String()
+	o := optionsAt(t, w.url+"&application_name="+application)
+	o.ReadOnly = true
+	refusesOptions(t, o, "are of an older program (schema 1, this program has ")
+	w.session().until("0", `SELECT count(*) FROM pg_stat_activity WHERE application_name = '`+application+`'`)
+	w.process(w.url).accepted()
+}
