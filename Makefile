@@ -45,10 +45,10 @@ $(STATICCHECK):
 # Their tests hold for both storage engines (package postgrestest); those of store run on both by themselves.
 both_engines := ./access ./delivery ./dispatch ./imapd ./incoming ./provider ./sandbox
 
-unit: ## the tests of every package but e2e, under the race detector (needs a C compiler); again on PostgreSQL where data are used
+unit: ## the tests of every package but e2e, under the race detector (needs a C compiler); with data, on PostgreSQL too, without it
 	$(call part,packages=$$(go list ./...); \
 		CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $$(echo "$$packages" | grep -v '/e2e\(/\|$$\)'); \
-		CERALACCA_ENGINE=postgres CGO_ENABLED=1 go test -race -shuffle=on -timeout 8m $(both_engines))
+		CERALACCA_ENGINE=postgres go test -shuffle=on -timeout 8m $(both_engines))
 
 e2e: ## the real program as processes, with real clients; on both storage engines, and several processes on one database
 	$(call part,go test ./e2e ./e2e/hostile ./e2e/cluster -count=1 -timeout 6m; \

@@ -11,6 +11,7 @@ import (
 	"testing/iotest"
 
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/store"
 )
 
@@ -86,10 +87,17 @@ func toAll(as []pec.Address) string {
 	return field
 }
 
-// wantNoFiles checks that no spooled file was left.
+// wantNoFiles checks that no spooled file was left, nor what was made of one.
 func (w *world) wantNoFiles() {
 	w.t.Helper()
-	err := filepath.WalkDir(filepath.Join(w.Store.Dir(), "contents"), func(path string, d fs.DirEntry, err error) error {
+	dir := "contents"
+	if w.database != "" {
+		dir = "spool"
+		if n := postgrestest.Query(w.t, w.database, `SELECT (SELECT count(*) FROM upload) + (SELECT count(*) FROM chunk)`); n != "0" {
+			w.t.Errorf("%s rows were left of what was spooled", n)
+		}
+	}
+	err := filepath.WalkDir(filepath.Join(w.Store.Dir(), dir), func(path string, d fs.DirEntry, err error) error {
 		if err == nil && !d.IsDir() {
 			w.t.Errorf("%s was left", path)
 		}

@@ -22,6 +22,7 @@ import (
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -90,18 +91,19 @@ func published(entries ...*directory.Entry) *directory.Directory {
 // world is Alfa's access point over a store of its own, with a clock that the test moves.
 type world struct {
 	*Point
-	t     *testing.T
-	mu    sync.Mutex
-	at    time.Time
-	dir   *directory.Directory
-	mario store.Mailbox
+	t        *testing.T
+	database string // "" for the embedded engine
+	mu       sync.Mutex
+	at       time.Time
+	dir      *directory.Directory
+	mario    store.Mailbox
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, at: epoch, dir: published(alfa(), beta(), gamma())}
+	w := &world{t: t, database: postgrestest.Database(t), at: epoch, dir: published(alfa(), beta(), gamma())}
 	never := make(chan struct{})
 	st, err := store.Open(t.Context(), store.Options{
-		Dir: t.TempDir(), Now: w.now, Jumped: func() <-chan struct{} { return never }, Log: slog.New(slog.DiscardHandler),
+		Dir: t.TempDir(), Database: w.database, Now: w.now, Jumped: func() <-chan struct{} { return never }, Log: slog.New(slog.DiscardHandler),
 		Fatal: func(err error) { t.Error(err) },
 	})
 	if err != nil {
@@ -236,9 +238,12 @@ func (w *world) facts() int64 {
 // record is the newest fact's.
 func (w *world) record() pec.Record {
 	w.t.Helper()
-	n := w.facts()
-	facts := w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
-	return w.ok(pec.ParseRecord(facts[0].Record)).(pec.Record)
+	facts := w.ok(w.Store.NewFacts(w.t.Context())).([]store.Fact)
+	if len(facts) == 0 { // all have their numbers
+		n := w.facts()
+		facts = w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
+	}
+	return w.ok(pec.ParseRecord(facts[len(facts)-1].Record)).(pec.Record)
 }
 
 // states is the tracking of a message.

@@ -22,6 +22,7 @@ import (
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -86,17 +87,18 @@ func published(houses ...*house) *directory.Directory {
 // world is Alfa's delivery point over a store of its own.
 type world struct {
 	*Point
-	t   *testing.T
-	mu  sync.Mutex
-	at  time.Time
-	dir *directory.Directory
+	t        *testing.T
+	database string // "" for the embedded engine
+	mu       sync.Mutex
+	at       time.Time
+	dir      *directory.Directory
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, at: epoch, dir: published(alfa(), beta())}
+	w := &world{t: t, database: postgrestest.Database(t), at: epoch, dir: published(alfa(), beta())}
 	never := make(chan struct{})
 	st, err := store.Open(t.Context(), store.Options{
-		Dir: t.TempDir(), Now: w.now, Jumped: func() <-chan struct{} { return never }, Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { t.Error(err) },
+		Dir: t.TempDir(), Database: w.database, Now: w.now, Jumped: func() <-chan struct{} { return never }, Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { t.Error(err) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -269,11 +271,15 @@ func (w *world) originalIn(id store.ID) []byte {
 	return w.octets(id, nil)[m.Original.Body:m.Original.End]
 }
 
+// record is the newest fact's.
 func (w *world) record() pec.Record {
 	w.t.Helper()
-	n := w.ok(w.Store.Facts(w.t.Context())).(int64)
-	facts := w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
-	return w.ok(pec.ParseRecord(facts[0].Record)).(pec.Record)
+	facts := w.ok(w.Store.NewFacts(w.t.Context())).([]store.Fact)
+	if len(facts) == 0 { // all have their numbers
+		n := w.ok(w.Store.Facts(w.t.Context())).(int64)
+		facts = w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
+	}
+	return w.ok(pec.ParseRecord(facts[len(facts)-1].Record)).(pec.Record)
 }
 
 // wantSignedOctets compares what lies in a mailbox with what arrived: the lead apart, the same octets (norms.md 76, 94).

@@ -15,6 +15,7 @@ import (
 
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/store"
 )
 
@@ -44,7 +45,7 @@ type relayWorld struct {
 
 func newRelayWorld(t *testing.T) *relayWorld {
 	w := &relayWorld{t: t, at: relayEpoch, jumped: make(chan struct{}), warned: make(chan struct{}, 100), peers: map[string]*mailHost{}, routes: map[string]Route{}}
-	st, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Now: w.now, Jumped: w.jump, Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { t.Error(err) }})
+	st, err := store.Open(t.Context(), store.Options{Dir: t.TempDir(), Database: postgrestest.Database(t), Now: w.now, Jumped: w.jump, Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { t.Error(err) }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,9 +310,13 @@ func (w *relayWorld) wantStates(t store.Task, want ...string) {
 	}
 }
 
+// record is the newest fact's.
 func (w *relayWorld) record() pec.Record {
 	w.t.Helper()
-	n := w.ok(w.Store.Facts(w.t.Context())).(int64)
-	facts := w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
-	return w.ok(pec.ParseRecord(facts[0].Record)).(pec.Record)
+	facts := w.ok(w.Store.NewFacts(w.t.Context())).([]store.Fact)
+	if len(facts) == 0 { // all have their numbers
+		n := w.ok(w.Store.Facts(w.t.Context())).(int64)
+		facts = w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
+	}
+	return w.ok(pec.ParseRecord(facts[len(facts)-1].Record)).(pec.Record)
 }

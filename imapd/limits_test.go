@@ -144,7 +144,7 @@ func testOnlyIMAPOverTLS(t *testing.T, h *house) { // norms.md 93, attacks.md 8
 // TestDamageFailsAlone: a message whose octets are bad is passed over, its content is named in the log, the others are served.
 func TestDamageFailsAlone(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newEmbeddedHouse(t)
 	h.put(t, "INBOX", small)
 	h.put(t, "INBOX", "Subject: da rovinare\r\n\r\nx\r\n")
 	h.put(t, "INBOX", small)
@@ -176,7 +176,7 @@ func TestDamageFailsAlone(t *testing.T) {
 
 func TestTruncatedMessageIsNotServed(t *testing.T) {
 	t.Parallel()
-	h := newHouse(t)
+	h := newEmbeddedHouse(t)
 	h.put(t, "INBOX", samples()["long"])
 	files, err := filepath.Glob(filepath.Join(h.dir, "contents", "*", "*"))
 	if err != nil || len(files) != 1 {

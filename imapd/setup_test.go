@@ -28,6 +28,7 @@ import (
 
 	"github.com/ceralacca/ceralacca/admission"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/store"
 )
 
@@ -76,12 +77,13 @@ func caFile(t testing.TB) string {
 
 // house is a store with Anna's mailbox, and a server of it that listens.
 type house struct {
-	store   *store.Store
-	dir     string
-	mailbox store.Mailbox
-	address string
-	log     *lockedBuffer
-	stop    func() error // stops the server and gives what Serve returned
+	store    *store.Store
+	dir      string
+	database string // "" for the embedded engine
+	mailbox  store.Mailbox
+	address  string
+	log      *lockedBuffer
+	stop     func() error // stops the server and gives what Serve returned
 }
 
 type lockedBuffer struct {
@@ -101,13 +103,13 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
-func openStore(dir string, log *slog.Logger) (*store.Store, error) {
+func openStore(dir, database string, log *slog.Logger) (*store.Store, error) {
 	return store.Open(context.Background(), store.Options{
-		Dir: dir, Now: time.Now, Jumped: func() <-chan struct{} { return nil }, Fatal: func(err error) { panic(err) }, Log: log,
+		Dir: dir, Database: database, Now: time.Now, Jumped: func() <-chan struct{} { return nil }, Fatal: func(err error) { panic(err) }, Log: log,
 	})
 }
 
-// furnished is the database of a store with Anna's mailbox, file by file. It is made once, because a password takes its time.
+// furnished is an embedded store with Anna's mailbox, file by file. It is made once, because a password takes its time.
 var furnished = sync.OnceValue(func() map[string][]byte {
 	files, err := furnish()
 	if err != nil {
@@ -122,7 +124,7 @@ func furnish() (map[string][]byte, error) {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	s, err := openStore(dir, slog.New(slog.DiscardHandler))
+	s, err := openStore(dir, "", slog.New(slog.DiscardHandler))
 	if err != nil {
 		return nil, err
 	}
@@ -154,16 +156,28 @@ func (l *lockedBuffer) take() string {
 
 func newHouse(t testing.TB, change ...func(*Config)) *house {
 	t.Helper()
-	ctx := context.Background()
-	h := &house{dir: t.TempDir(), log: &lockedBuffer{}}
+	return newHouseIn(t, postgrestest.Database(t), change...)
+}
+
+// newEmbeddedHouse is for tests that reach for the embedded engine's files.
+func newEmbeddedHouse(t testing.TB) *house {
+	t.Helper()
+	return newHouseIn(t, "")
+}
+
+func newHouseIn(t testing.TB, database string, change ...func(*Config)) *house {
+	t.Helper()
+	h := &house{dir: t.TempDir(), database: database, log: &lockedBuffer{}}
 	log := slog.New(slog.NewTextHandler(h.log, nil))
-	for name, octets := range furnished() {
-		if err := os.WriteFile(filepath.Join(h.dir, name), octets, 0o600); err != nil {
-			t.Fatal(err)
+	if database == "" {
+		for name, octets := range furnished() {
+			if err := os.WriteFile(filepath.Join(h.dir, name), octets, 0o600); err != nil {
+				t.Fatal(err)
+			}
 		}
 	}
 	var err error
-	if h.store, err = openStore(h.dir, log); err != nil {
+	if h.store, err = openStore(h.dir, database, log); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
@@ -171,7 +185,11 @@ func newHouse(t testing.TB, change ...func(*Config)) *house {
 			t.Error(err)
 		}
 	})
-	if h.mailbox, err = h.store.Mailbox(ctx, testUser); err != nil {
+	h.mailbox, err = h.store.Mailbox(context.Background(), testUser)
+	if errors.Is(err, store.ErrNotFound) {
+		h.mailbox, err = h.store.AddMailbox(context.Background(), testUser, false, testPassword)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	h.serve(t, log, change...)

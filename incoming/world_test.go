@@ -23,6 +23,7 @@ import (
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -119,6 +120,7 @@ func published(houses ...*house) *directory.Directory {
 type world struct {
 	*Point
 	t        *testing.T
+	database string // "" for the embedded engine
 	mu       sync.Mutex
 	at       time.Time
 	dir      *directory.Directory
@@ -127,10 +129,10 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, at: epoch, dir: published(alfa(), beta(), gamma(), delta())}
+	w := &world{t: t, database: postgrestest.Database(t), at: epoch, dir: published(alfa(), beta(), gamma(), delta())}
 	never := make(chan struct{})
 	st, err := store.Open(t.Context(), store.Options{
-		Dir: t.TempDir(), Now: w.now, Jumped: func() <-chan struct{} { return never }, Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { t.Error(err) },
+		Dir: t.TempDir(), Database: w.database, Now: w.now, Jumped: func() <-chan struct{} { return never }, Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { t.Error(err) },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -269,11 +271,15 @@ func (w *world) facts() int64 {
 	return w.ok(w.Store.Facts(w.t.Context())).(int64)
 }
 
+// record is the newest fact's.
 func (w *world) record() pec.Record {
 	w.t.Helper()
-	n := w.facts()
-	facts := w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
-	return w.ok(pec.ParseRecord(facts[0].Record)).(pec.Record)
+	facts := w.ok(w.Store.NewFacts(w.t.Context())).([]store.Fact)
+	if len(facts) == 0 { // all have their numbers
+		n := w.facts()
+		facts = w.ok(w.Store.FactsBetween(w.t.Context(), n, n+1)).([]store.Fact)
+	}
+	return w.ok(pec.ParseRecord(facts[len(facts)-1].Record)).(pec.Record)
 }
 
 // tasks lists what is to be done, of one kind.

@@ -89,7 +89,7 @@ func (w *world) submit(x exchange) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return mail{marioAlfa, x.to, x.letter()}.over(conn, holdersPassword)
+	return mail{marioAlfa, x.to, x.letter()}.over(conn, mariosPassword)
 }
 
 // accepted submits until there is a 250, as a client does, and returns its PEC id.
@@ -131,10 +131,23 @@ func (w *world) wantOnce(x exchange, id pec.ID) {
 		w.Errorf("there is\n\t%s\nwant\n\t%s", strings.Join(got, "\n\t"), strings.Join(want, "\n\t"))
 	}
 	for _, m := range w.members() {
-		report, err := check.Run(w.ctx, m.store(), check.Options{Roots: preparedHouses().roots})
-		if err != nil || report.Messages == 0 || len(report.Violations) > 0 {
-			w.Errorf("%s: %+v, %v", m.name, report, err)
-		}
+		m.wantSound()
+	}
+}
+
+// wantSound checks a snapshot, as `ceralacca check` does.
+func (m *member) wantSound() {
+	w := m.world
+	w.Helper()
+	o := load(w, m.path).StoreOptions(w.clock)
+	o.ReadOnly, o.Log = true, m.log
+	snapshot, err := store.Open(w.ctx, o)
+	if err != nil {
+		w.Fatal(err)
+	}
+	report, err := check.Run(w.ctx, snapshot, check.Options{Roots: preparedHouses().roots})
+	if err := errors.Join(err, snapshot.Close()); err != nil || report.Messages == 0 || len(report.Violations) > 0 {
+		w.Errorf("%s: %+v, %v", m.name, report, err)
 	}
 }
 

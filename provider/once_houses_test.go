@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"io/fs"
 	"log/slog"
 	"maps"
@@ -19,6 +20,7 @@ import (
 	"github.com/ceralacca/ceralacca/authority"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -33,16 +35,25 @@ const (
 	luigiBeta = pec.Address("luigi@pec.beta.test")
 	saraBeta  = pec.Address("sara@pec.beta.test")
 
-	holdersPassword = "una parola"
+	mariosPassword = "una parola"
 )
 
 func serviceOf(domain string) pec.Address { return pec.Address("ricevute@" + domain) }
 func signerOf(domain string) pec.Address  { return pec.Address("posta-certificata@" + domain) }
 
-// houses are the files of both providers by their path, beginning with the domain: keys, certificates, and a data
-// directory with the mailboxes and the signed directory. They are made once: keys and passwords cost time.
+func holdersOf(domain string) []pec.Address {
+	if domain == alfaHost {
+		return []pec.Address{marioAlfa, annaAlfa}
+	}
+	return []pec.Address{luigiBeta, saraBeta}
+}
+
+// houses are the keys and certificates of both providers, by domain and file; signed is the directory that lists both. They are
+// made once: keys cost time.
 type houses struct {
-	files  map[string][]byte
+	files  map[string]map[string][]byte
+	signed []byte
+	left   chan string // databases whose houses are gone
 	server tls.Certificate
 	roots  *x509.CertPool
 }
@@ -50,7 +61,7 @@ type houses struct {
 var preparedHouses = sync.OnceValue(func() *houses {
 	from := time.Now().Add(-48 * time.Hour)
 	ca := must(authority.NewCA("Prove", from))
-	h := &houses{files: map[string][]byte{}, roots: x509.NewCertPool()}
+	h := &houses{files: map[string]map[string][]byte{}, left: make(chan string, 10), roots: x509.NewCertPool()}
 	h.roots.AddCert(ca.Certificate())
 	shared := map[string][]byte{"directory-ca.pem": ca.CertificatePEM(), "signing-roots.pem": ca.CertificatePEM()}
 	pair := func(name string, into map[string][]byte, cert, key []byte, err error) {
@@ -72,19 +83,11 @@ var preparedHouses = sync.OnceValue(func() *houses {
 			Provider: nameOf(domain), Certificates: []*x509.Certificate{parse(cert)}, ServiceMailbox: string(serviceOf(domain)),
 			Domains: []string{domain}, LDIFURL: "https://127.0.0.1:1/igpec.ldif.p7m",
 		})
-		h.add(domain, own)
+		h.files[domain] = own
 	}
-	signed := signedDirectory(shared, entries)
-	h.add(alfaHost+"/data", dataDirectory(signed, serviceOf(alfaHost), marioAlfa, annaAlfa))
-	h.add(betaHost+"/data", dataDirectory(signed, serviceOf(betaHost), luigiBeta, saraBeta))
+	h.signed = signedDirectory(shared, entries)
 	return h
 })
-
-func (h *houses) add(prefix string, files map[string][]byte) {
-	for name, octets := range files {
-		h.files[prefix+"/"+name] = octets
-	}
-}
 
 // nameOf is a provider's name: "Alfa PEC S.p.A.".
 func nameOf(domain string) string {
@@ -98,20 +101,16 @@ func signedDirectory(files map[string][]byte, entries []*directory.Entry) []byte
 	return must(must(authority.NewPublisher(signer, entries, entries[0].LDIFURL, time.Now)).Signed())
 }
 
-// dataDirectory makes a data directory in which the service mailbox and the holders' mailboxes are, and gives its files.
-func dataDirectory(signed []byte, service pec.Address, holders ...pec.Address) map[string][]byte {
+// embeddedStores are the files of a store for each domain, with its mailboxes. They are made once: passwords cost time.
+var embeddedStores = sync.OnceValue(func() map[string]map[string][]byte {
+	return map[string]map[string][]byte{alfaHost: embeddedStore(alfaHost), betaHost: embeddedStore(betaHost)}
+})
+
+func embeddedStore(domain string) map[string][]byte {
 	dir := must(os.MkdirTemp("", "ceralacca-once-"))
 	defer os.RemoveAll(dir)
-	ctx := context.Background()
-	st := must(store.Open(ctx, store.Options{
-		Dir: dir, Now: time.Now, Jumped: func() <-chan struct{} { return nil }, Fatal: func(err error) { panic(err) }, Log: slog.New(slog.DiscardHandler),
-	}))
-	must(st.AddMailbox(ctx, service, true, ""))
-	for _, a := range holders {
-		must(st.AddMailbox(ctx, a, false, holdersPassword))
-	}
-	must(struct{}{}, st.Close())
-	files := map[string][]byte{directoryCopy: signed}
+	must(struct{}{}, fillStore(store.Options{Dir: dir}, domain))
+	files := map[string][]byte{}
 	must(struct{}{}, fs.WalkDir(os.DirFS(dir), ".", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			files[name], err = os.ReadFile(filepath.Join(dir, name))
@@ -121,16 +120,77 @@ func dataDirectory(signed []byte, service pec.Address, holders ...pec.Address) m
 	return files
 }
 
-// furnish writes both houses into a new directory.
-func furnish(t testing.TB) string {
+// fillStore adds a domain's mailboxes to a new store.
+func fillStore(o store.Options, domain string) error {
+	o.Now, o.Jumped, o.Log = time.Now, func() <-chan struct{} { return nil }, slog.New(slog.DiscardHandler)
+	o.Fatal = func(err error) { panic(err) }
+	ctx := context.Background()
+	st, err := store.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	_, err = st.AddMailbox(ctx, serviceOf(domain), true, "")
+	for _, a := range holdersOf(domain) {
+		password := ""
+		if a == marioAlfa { // nobody else submits
+			password = mariosPassword
+		}
+		_, again := st.AddMailbox(ctx, a, false, password)
+		err = errors.Join(err, again)
+	}
+	return errors.Join(err, st.Close())
+}
+
+// furnish makes a house: its files in a new directory, its data where the configuration says. It returns the configuration's
+// path.
+func furnish(t testing.TB, domain, config string) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, octets := range preparedHouses().files {
+	writeAll(t, dir, preparedHouses().files[domain])
+	path, data := filepath.Join(dir, configName), filepath.Join(dir, "data")
+	write(t, path, config)
+	if database := load(t, path).Store.Database; database != "" {
+		again := preparedHouses().database(t, database)
+		write(t, path, strings.Replace(config, database, again, 1))
+		if err := fillStore(store.Options{Dir: data, Database: again}, domain); err != nil {
+			t.Fatal(err)
+		}
+	} else {
+		writeAll(t, data, embeddedStores()[domain])
+	}
+	write(t, filepath.Join(data, directoryCopy), string(preparedHouses().signed))
+	return path
+}
+
+// writeAll writes files, and the directories that they are in.
+func writeAll(t testing.TB, dir string, files map[string][]byte) {
+	t.Helper()
+	for name, octets := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}
 		write(t, path, string(octets))
 	}
-	return dir
+}
+
+// database gives that of a house that is gone, empty, or the new one; the end of the test gives it back. To make a schema takes
+// ten times as long as to empty it.
+func (h *houses) database(t testing.TB, database string) string {
+	t.Helper()
+	select {
+	case database = <-h.left:
+		postgrestest.Query(t, database, `DO $$ BEGIN
+			EXECUTE (SELECT 'WITH ' || string_agg(format('%I AS (DELETE FROM %I)', 'no_' || tablename, tablename), ', ') || ' SELECT 1'
+				FROM pg_tables WHERE schemaname = current_schema() AND tablename <> 'meta');
+			END $$; INSERT INTO sequence VALUES (1, 0)`)
+	default:
+	}
+	t.Cleanup(func() {
+		select {
+		case h.left <- database:
+		default:
+		}
+	})
+	return database
 }

@@ -6,7 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -37,22 +37,24 @@ type world struct {
 
 // member is one provider of a world through all its lives.
 type member struct {
-	world   *world
-	name    string
-	path    string // of the configuration
-	log     *slog.Logger
-	before  func(*store.Store)                    // called before rows are committed; nil for none
-	fault   func(*store.Store, store.Place) error // Options.Fault; nil for none
-	now     atomic.Pointer[Provider]              // the present life; nil between two
-	dead    atomic.Bool                           // the present life ended by a failed commit
-	ends    atomic.Bool                           // the present life was asked to end
-	quit    context.CancelFunc                    // asks it
-	awake   chan struct{}                         // closed after the present life's first commit, which is housekeeping's
-	lives   int
-	lingers bool     // after its death, until its next life
-	found   []string // the facts that the present life began with
-	wires   []*proxy // what is cut when it dies
-	stop    func()
+	world    *world
+	name     string
+	path     string // of the configuration
+	database string // "" for the embedded engine
+	log      *slog.Logger
+	before   func(*store.Store)                    // called before rows are committed; nil for none
+	fault    func(*store.Store, store.Place) error // Options.Fault; nil for none
+	now      atomic.Pointer[Provider]              // the present life; nil between two
+	dead     atomic.Bool                           // the present life ended by a failed commit
+	ends     atomic.Bool                           // the present life was asked to end
+	quit     context.CancelFunc                    // asks it
+	awake    chan struct{}                         // closed by wake
+	wake     func()                                // called after the present life's first commit, which is housekeeping's
+	lives    int
+	lingers  bool     // after its death, until its next life
+	found    []string // the facts that the present life began with
+	wires    []*proxy // what is cut when it dies
+	stop     func()
 }
 
 // newWorld makes a world that does not run yet: proxies' and members' fields may be set until start.
@@ -62,15 +64,15 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(cancel)
 	w := &world{TB: t, ctx: ctx, clock: NewClock(0), changed: make(chan struct{}, 1)}
 	w.submission, w.toAlfa, w.toBeta = newProxy(true), newProxy(false), newProxy(false)
-	dir, log := furnish(t), &bytes.Buffer{}
+	log := &bytes.Buffer{}
 	logger := slog.New(slog.NewTextHandler(log, nil))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(log.String())
 		}
 	})
-	w.alfa = w.member(dir, "alfa", betaHost, w.toBeta, logger)
-	w.beta = w.member(dir, "beta", alfaHost, w.toAlfa, logger)
+	w.alfa = w.member("alfa", betaHost, w.toBeta, logger)
+	w.beta = w.member("beta", alfaHost, w.toAlfa, logger)
 	w.alfa.wires, w.beta.wires = []*proxy{w.submission, w.toAlfa, w.toBeta}, []*proxy{w.toAlfa, w.toBeta}
 	w.submission.target = func() string { return w.alfa.address("submissions") }
 	w.toAlfa.target = func() string { return w.alfa.address("smtp") }
@@ -79,13 +81,13 @@ func newWorld(t testing.TB) *world {
 }
 
 // member is a provider whose mail for the peer's domain goes through a proxy.
-func (w *world) member(dir, name, peer string, way *proxy, log *slog.Logger) *member {
+func (w *world) member(name, peer string, way *proxy, log *slog.Logger) *member {
 	w.Helper()
 	domain := "pec." + name + ".test"
 	text := strings.NewReplacer(providerName, nameOf(domain), "pec.example", domain).Replace(minimal(w))
 	text += fmt.Sprintf("\n[relay]\nroots_file = \"signing-roots.pem\"\n[[relay.routes]]\ndomain = %q\naddress = %q\ntls_name = %q\n", peer, way.address(), "mx."+peer)
-	m := &member{world: w, name: name, path: filepath.Join(dir, domain, configName), log: log.With("provider", name)}
-	write(w, m.path, text)
+	m := &member{world: w, name: name, path: furnish(w, domain, text), log: log.With("provider", name)}
+	m.database = load(w, m.path).Store.Database
 	return m
 }
 
@@ -117,7 +119,14 @@ func (m *member) start() {
 	m.dead.Store(false)
 	m.ends.Store(false)
 	m.awake = make(chan struct{})
-	p, err := Open(w.ctx, load(w, m.path), Options{Clock: w.clock, Log: m.log, Fatal: m.die, Fault: m.reached})
+	m.wake = sync.OnceFunc(func() { close(m.awake) })
+	open := func() (*Provider, error) {
+		return Open(w.ctx, load(w, m.path), Options{Clock: w.clock, Log: m.log, Fatal: m.die, Fault: m.reached})
+	}
+	p, err := open()
+	for errors.Is(err, store.ErrLocked) && w.ctx.Err() == nil { // a psql of another test has the lock too, until it has begun
+		p, err = open()
+	}
 	if err != nil {
 		w.Fatalf("opening %s: %v", m.name, err)
 	}
@@ -192,7 +201,7 @@ func (m *member) reached(place store.Place) error {
 	case <-m.awake:
 	default:
 		if place == store.AfterCommit {
-			close(m.awake)
+			m.wake()
 		}
 		return nil
 	}
@@ -253,6 +262,8 @@ func (w *world) wait(what string) {
 	select {
 	case <-w.changed:
 	case <-w.ctx.Done():
+		stacks := make([]byte, 1<<20)
+		w.Logf("%s", stacks[:runtime.Stack(stacks, true)])
 		w.Fatalf("%s: nothing happens; alfa has %+v, beta has %+v", what, w.alfa.tasks(), w.beta.tasks())
 	}
 }
@@ -340,11 +351,15 @@ func (m *member) tasks() []store.Task {
 // factsOf names the facts of a store in their order: "heard presa-in-carico".
 func (w *world) factsOf(st *store.Store) (names []string) {
 	w.Helper()
-	facts, err := st.FactsBetween(w.ctx, 1, 1000)
+	fresh := found(w, st.NewFacts) // read first: meanwhile they may get their numbers
+	numbered, err := st.FactsBetween(w.ctx, 1, 1000)
 	if err != nil {
 		w.Fatal(err)
 	}
-	for _, f := range facts {
+	fresh = slices.DeleteFunc(fresh, func(f store.Fact) bool {
+		return slices.ContainsFunc(numbered, func(n store.Fact) bool { return n.ID == f.ID })
+	})
+	for _, f := range append(numbered, fresh...) {
 		r, err := pec.ParseRecord(f.Record)
 		if err != nil {
 			w.Fatal(err)

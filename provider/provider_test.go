@@ -100,7 +100,7 @@ func TestClockBehindTheData(t *testing.T) {
 	ahead.stop()
 	for _, offset := range []time.Duration{0, 24*time.Hour - time.Minute} {
 		err := refused(t, path, offset)
-		says(t, err, "the newest fact in "+ahead.Store.Dir()+" is of ")
+		says(t, err, "the newest fact in "+ahead.Store.Where()+" is of ")
 		says(t, err, "set the clock, or name the sandbox's clock_file")
 	}
 	open(t, path, 24*time.Hour)
@@ -142,7 +142,9 @@ func TestServicesThatAreOffered(t *testing.T) {
 
 // The directory is fetched, and its last good copy is in force at the next start, when the authority is away.
 func TestDirectoryIsKept(t *testing.T) {
-	path := place(t, minimal(t, "https://127.0.0.1:1/igpec.ldif.p7m", authorityURL(t)))
+	const nowhere = "https://127.0.0.1:1/igpec.ldif.p7m"
+	url := authorityURL(t)
+	path := place(t, minimal(t, nowhere, url))
 	p := open(t, path, 0)
 	if _, listed := p.Directory().Domain("pec.example"); listed {
 		t.Error("a directory is in force before any was fetched")
@@ -151,7 +153,7 @@ func TestDirectoryIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	p.stop()
-	write(t, path, minimal(t))
+	write(t, path, replaced(t, read(t, path), url, nowhere))
 	p = open(t, path, 0)
 	if _, listed := p.Directory().Domain("pec.example"); !listed {
 		t.Error("the copy is not in force")

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"github.com/ceralacca/ceralacca/authority"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -95,10 +97,13 @@ func options(clock *Clock) Options {
 	return Options{Clock: clock, Log: slog.New(slog.DiscardHandler), Fatal: func(err error) { panic(err) }}
 }
 
-// minimal is the least configuration, on free ports; each pair of edits replaces one text in it by another.
+// minimal is the least configuration, on free ports and with data of its own; each pair of edits replaces one text in it by another.
 func minimal(t testing.TB, edits ...string) string {
 	t.Helper()
 	text := read(t, "testdata/provider.toml")
+	if database := postgrestest.Database(t); database != "" {
+		text += fmt.Sprintf("\n[store]\ndatabase = %q\n", database)
+	}
 	for i := 0; i < len(edits); i += 2 {
 		text = replaced(t, text, edits[i], edits[i+1])
 	}

@@ -1,0 +1,10 @@
+package access
+
+import (
+	"os"
+	"testing"
+
+	"github.com/ceralacca/ceralacca/postgrestest"
+)
+
+func TestMain(m *testing.M) { os.Exit(postgrestest.Main(m)) }
