@@ -236,7 +236,7 @@ func (s *Sandbox) Close() error {
 		}
 	}
 	if s.lock != nil {
-		errs = append(errs, s.lock.Close())
+		errs = append(errs, store.UnlockFile(s.lock))
 	}
 	return errors.Join(errs...)
 }

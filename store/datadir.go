@@ -40,11 +40,11 @@ func takeDir(dir string, refuse func(names map[string]bool) error, parts ...stri
 	}
 	for _, name := range parts {
 		if err := os.MkdirAll(filepath.Join(dir, name), 0o700); err != nil {
-			return nil, errors.Join(fmt.Errorf("preparing the data directory: %w", err), lock.Close())
+			return nil, errors.Join(fmt.Errorf("preparing the data directory: %w", err), UnlockFile(lock))
 		}
 	}
 	if err := errors.Join(syncDir(dir), syncDir(filepath.Dir(dir))); err != nil {
-		return nil, errors.Join(err, lock.Close())
+		return nil, errors.Join(err, UnlockFile(lock))
 	}
 	return lock, nil
 }

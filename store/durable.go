@@ -37,7 +37,10 @@ func syncDir(path string) error {
 	return nil
 }
 
-// LockFile makes the file if need be and takes its lock for this process, or returns ErrLocked. Closing it gives the lock back.
+// UnlockFile gives a lock back at once: closing alone would leave it to a child that is just being started.
+func UnlockFile(f *os.File) error { return errors.Join(unlockFile(f), f.Close()) }
+
+// LockFile makes the file if need be and takes its lock for this process, or returns ErrLocked. UnlockFile gives it back.
 func LockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {

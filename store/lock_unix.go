@@ -17,6 +17,10 @@ func lockFile(f *os.File) error {
 	return os.NewSyscallError("flock", err)
 }
 
+func unlockFile(f *os.File) error {
+	return os.NewSyscallError("flock", syscall.Flock(int(f.Fd()), syscall.LOCK_UN))
+}
+
 // FreeSpace tells how many octets this process may still write on the disk that holds path.
 func FreeSpace(path string) (int64, error) {
 	var st syscall.Statfs_t

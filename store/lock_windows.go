@@ -17,6 +17,10 @@ func lockFile(f *os.File) error {
 	return os.NewSyscallError("LockFileEx", err)
 }
 
+func unlockFile(f *os.File) error {
+	return os.NewSyscallError("UnlockFileEx", windows.UnlockFileEx(windows.Handle(f.Fd()), 0, 1, 0, new(windows.Overlapped)))
+}
+
 // FreeSpace tells how many octets this process may still write on the disk that holds path.
 func FreeSpace(path string) (int64, error) {
 	p, err := windows.UTF16PtrFromString(path)

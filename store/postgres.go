@@ -77,7 +77,7 @@ func openPostgres(ctx context.Context, s *Store, o Options) (*postgresEngine, er
 	}
 	if err := e.join(ctx); err != nil {
 		e.abandon()
-		return nil, errors.Join(err, e.lock.Close())
+		return nil, errors.Join(err, UnlockFile(e.lock))
 	}
 	return e, nil
 }
@@ -293,7 +293,7 @@ func (e *postgresEngine) close() error {
 		err = e.leave()
 	}
 	e.abandon()
-	return errors.Join(err, e.lock.Close())
+	return errors.Join(err, UnlockFile(e.lock))
 }
 
 // abandon ends what was opened, and no more.

@@ -74,7 +74,7 @@ func openSQLite(ctx context.Context, s *Store) (*sqliteEngine, error) {
 		return nil, err
 	}
 	if err := e.openOwned(ctx); err != nil {
-		return nil, errors.Join(err, e.lock.Close())
+		return nil, errors.Join(err, UnlockFile(e.lock))
 	}
 	return e, nil
 }
@@ -267,7 +267,7 @@ func (e *sqliteEngine) close() error {
 	if !e.store.failed.Load() {
 		errs = append(errs, e.copyLog())
 	}
-	return errors.Join(append(errs, e.abandon(), e.segments.close(), e.lock.Close())...)
+	return errors.Join(append(errs, e.abandon(), e.segments.close(), UnlockFile(e.lock))...)
 }
 
 // claim reads: what is in the table is this process's.
