@@ -120,13 +120,7 @@ func (m *member) start() {
 	m.ends.Store(false)
 	m.awake = make(chan struct{})
 	m.wake = sync.OnceFunc(func() { close(m.awake) })
-	open := func() (*Provider, error) {
-		return Open(w.ctx, load(w, m.path), Options{Clock: w.clock, Log: m.log, Fatal: m.die, Fault: m.reached})
-	}
-	p, err := open()
-	for errors.Is(err, store.ErrLocked) && w.ctx.Err() == nil { // a psql of another test has the lock too, until it has begun
-		p, err = open()
-	}
+	p, err := Open(w.ctx, load(w, m.path), Options{Clock: w.clock, Log: m.log, Fatal: m.die, Fault: m.reached})
 	if err != nil {
 		w.Fatalf("opening %s: %v", m.name, err)
 	}
