@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 	"time"
 
@@ -165,13 +166,23 @@ func (c *cluster) start(nodes ...*node) {
 		n.daemon = startDaemon(c.t, n.config+".log", "serve", "-c", n.config)
 	}
 	for _, n := range nodes {
-		eventually(c.t, 30*time.Second, n.name+" answers", func() bool {
+		eventually(c.t, time.Minute, n.name+" answers", func() bool {
 			if !n.running() {
-				c.t.Fatalf("%s has ended: %s", n.name, clip(n.log()))
+				if !n.foundNoDatabase() {
+					c.t.Fatalf("%s has ended: %s", n.name, clip(n.log()))
+				}
+				n.daemon = startDaemon(c.t, n.config+".log", "serve", "-c", n.config)
 			}
 			return answers(n.submissions) && answers(n.imaps)
 		})
 	}
+}
+
+// foundNoDatabase tells that a process could not begin because its database was away: a service manager starts it again.
+func (n *node) foundNoDatabase() bool {
+	said := strings.TrimSpace(n.log())
+	last := said[strings.LastIndexByte(said, '\n')+1:]
+	return strings.HasPrefix(last, "ceralacca: opening the data: ") && strings.Contains(last, "failed to connect")
 }
 
 func (c *cluster) stop() {
