@@ -68,6 +68,13 @@ func (b *batch) require(query string, args ...any) {
 // content makes a content durable with the batch.
 func (b *batch) content(c *Content) { b.contents = append(b.contents, c) }
 
+// keep says whether the batch's contents are, or may be, named by a fact.
+func (b *batch) keep(yes bool) {
+	for _, c := range b.contents {
+		c.kept.Store(yes)
+	}
+}
+
 // NewMessage is a message to be stored with a fact.
 type NewMessage struct {
 	ID        ID

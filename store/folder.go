@@ -118,6 +118,11 @@ func (b *batch) holdOf(folder ID) {
 	b.do(`UPDATE mailbox SET fact = $1 WHERE id = (SELECT mailbox FROM folder WHERE id = $2)`, b.fact[:], folder[:])
 }
 
+// holdFolder takes the folder's row, after the mailbox's: who sets flags takes it too.
+func (b *batch) holdFolder(folder ID) {
+	b.do(`UPDATE folder SET fact = $1 WHERE id = $2`, b.fact[:], folder[:])
+}
+
 // AddFolder makes a folder. ErrConflict: the name is taken.
 func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string) error {
 	b := plainBatch()
@@ -132,7 +137,7 @@ func (s *Store) AddFolder(ctx context.Context, mailbox ID, name, special string)
 func (s *Store) RemoveFolder(ctx context.Context, folder ID) error {
 	b := plainBatch()
 	b.holdOf(folder)
-	b.do(`UPDATE folder SET fact = $1 WHERE id = $2`, b.fact[:], folder[:]) // and its row, as who sets flags does
+	b.holdFolder(folder)
 	b.require(`SELECT 1 FROM folder WHERE id = $1 AND name <> 'INBOX'`, folder[:])
 	b.do(`UPDATE mailbox SET used = used - (SELECT coalesce(sum(size), 0) FROM entry WHERE folder = $1)
 		WHERE id = (SELECT mailbox FROM folder WHERE id = $1)`, folder[:])
@@ -354,8 +359,7 @@ func (s *Store) CopyTo(ctx context.Context, from, to ID, uids []uint32, move boo
 	}
 	b := plainBatch()
 	b.holdOf(from)
-	// Its row too: flags that somebody is setting are copied as they will be.
-	b.do(`UPDATE folder SET fact = $1 WHERE id = $2`, b.fact[:], from[:])
+	b.holdFolder(from)                                  // flags that somebody is setting are copied as they will be
 	ends := make([]uint32, 0, len(source)/uidPortion+1) // the UIDNEXT behind each portion
 	for portion := range slices.Chunk(source, uidPortion) {
 		ends = append(ends, 0)

@@ -164,20 +164,14 @@ func metaValue(ctx context.Context, r *reader, name string) (value string, err e
 	return value, err
 }
 
-// refuseMarked refuses a place that was moved, or to which a move has not ended.
-func refuseMarked(ctx context.Context, r *reader, where string) error {
-	to, err := metaValue(ctx, r, metaMoved)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", where, err)
-	}
-	moving, err := metaValue(ctx, r, metaMoving)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", where, err)
-	}
-	return markError(where, to, moving)
-}
+const findMarks = `SELECT coalesce((SELECT value FROM meta WHERE name = '` + metaMoved + `'), ''), coalesce((SELECT value FROM meta WHERE name = '` + metaMoving + `'), '')`
 
-func markError(where, to, moving string) error {
+// refuseMarked refuses a place that was moved, or to which a move has not ended. scan is of a row that findMarks has found.
+func refuseMarked(where string, scan func(...any) error) error {
+	var to, moving string
+	if err := scan(&to, &moving); err != nil {
+		return fmt.Errorf("reading %s: %w", where, err)
+	}
 	switch {
 	case to != "":
 		_, name, _ := strings.Cut(to, " ")

@@ -112,7 +112,7 @@ func (e *postgresEngine) join(ctx context.Context) error {
 		return err
 	}
 	if e.store.alone {
-		if _, err := e.pool.Exec(ctx, `WITH old AS (DELETE FROM upload RETURNING content) DELETE FROM chunk WHERE content IN (SELECT content FROM old)`); err != nil {
+		if _, err := e.pool.Exec(ctx, dropUploads(`true`)); err != nil {
 			return fmt.Errorf("removing what an earlier move left: %w", err)
 		}
 	}

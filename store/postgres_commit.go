@@ -47,13 +47,6 @@ func (e *postgresEngine) commit(b *batch, settled func(error)) error {
 	}
 }
 
-// keep says whether the batch's contents are, or may be, named by a fact.
-func (b *batch) keep(yes bool) {
-	for _, c := range b.contents {
-		c.kept.Store(yes)
-	}
-}
-
 func (e *postgresEngine) begin() error {
 	if e.snapshot != nil {
 		return errReadOnly
@@ -307,11 +300,4 @@ func postgresArg(a any) any {
 		}
 	}
 	return b.String()
-}
-
-func wake(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
 }

@@ -112,9 +112,7 @@ func (e *postgresEngine) keepLease() {
 func (e *postgresEngine) sweep(ctx context.Context) error {
 	for _, text := range []string{
 		`DELETE FROM once WHERE id IN (SELECT id FROM once WHERE at < clock_timestamp() - interval '` + keepOnce + `' ORDER BY at LIMIT 5000 FOR UPDATE SKIP LOCKED)`,
-		// A fact that is about to name them finds its upload gone, and is refused.
-		`WITH old AS (DELETE FROM upload WHERE content IN (SELECT content FROM upload WHERE at < clock_timestamp() - interval '` + keepOnce + `' LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING content)
-			DELETE FROM chunk WHERE content IN (SELECT content FROM old)`,
+		dropUploads(`content IN (SELECT content FROM upload WHERE at < clock_timestamp() - interval '` + keepOnce + `' LIMIT 1 FOR UPDATE SKIP LOCKED)`),
 		`DELETE FROM node WHERE until < clock_timestamp() - interval '1 hour'`,
 	} {
 		for {

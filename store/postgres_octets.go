@@ -95,10 +95,14 @@ func (e *postgresEngine) release(c *Content) {
 	}
 	ctx, cancel := context.WithTimeout(e.life, tryPatience)
 	defer cancel()
-	if _, err := e.pool.Exec(ctx, `WITH gone AS (DELETE FROM upload WHERE content = $1 RETURNING content)
-		DELETE FROM chunk WHERE content IN (SELECT content FROM gone)`, c.ID[:]); err != nil && e.life.Err() == nil {
+	if _, err := e.pool.Exec(ctx, dropUploads(`content = $1`), c.ID[:]); err != nil && e.life.Err() == nil {
 		e.store.log.Warn("octets that no fact names are left for a day", "content", c.ID, "error", err)
 	}
+}
+
+// dropUploads removes uploads with their chunks. A fact that is about to name them finds its upload gone, and is refused.
+func dropUploads(where string) string {
+	return `WITH gone AS (DELETE FROM upload WHERE ` + where + ` RETURNING content) DELETE FROM chunk WHERE content IN (SELECT content FROM gone)`
 }
 
 // shortOctets are what a content's own row has.

@@ -22,13 +22,13 @@ const lockClass = 0x63657261 // "cera"
 
 const (
 	lockShared  = `SELECT coalesce(pg_try_advisory_lock_shared($1, hashtext(current_schema())), true)`
-	lockAlone   = `SELECT pg_try_advisory_lock($1, hashtext(current_schema()))`
+	lockAlone   = `SELECT coalesce(pg_try_advisory_lock($1, hashtext(current_schema())), true)`
 	findVersion = `SELECT coalesce((SELECT value FROM meta WHERE name = 'schema'), '0')`
 )
 
 const (
 	migratePatience = 10 * time.Second // for others to end, or to do the same
-	partPatience    = 3 * time.Second
+	lockPatience    = 3 * time.Second
 )
 
 // enter is the beginning of every connection but a migrator's.
@@ -58,41 +58,56 @@ func (e *postgresEngine) enter(ctx context.Context, conn *pgx.Conn) error {
 	if e.store.alone || e.snapshotting {
 		return nil
 	}
-	return e.refuseMoved(ctx, conn)
+	return refuseMarked(e.where(), conn.QueryRow(ctx, findMarks).Scan)
+}
+
+// dial makes a connection that has not entered: a migrator's.
+func (e *postgresEngine) dial(ctx context.Context) (*pgx.Conn, error) {
+	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
+	if err != nil {
+		return nil, fmt.Errorf("connecting to %s: %w", e.where(), err)
+	}
+	return conn, nil
+}
+
+// take takes the lock as the query says, or waits a moment for others: a connection that was closed has it until its server's
+// process has ended. It is the connection's until that ends.
+func (e *postgresEngine) take(ctx context.Context, conn *pgx.Conn, query string) (taken bool, err error) {
+	for limit := time.Now().Add(lockPatience); ; {
+		if err := conn.QueryRow(ctx, query, lockClass).Scan(&taken); err != nil {
+			return false, fmt.Errorf("locking %s: %w", e.where(), err)
+		}
+		if taken || time.Now().After(limit) {
+			return taken, nil
+		}
+		pause(ctx, 50*time.Millisecond)
+	}
 }
 
 // keepOthersAway holds the lock alone until the engine is closed.
 func (e *postgresEngine) keepOthersAway(ctx context.Context) error {
-	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
+	conn, err := e.dial(ctx)
 	if err != nil {
-		return fmt.Errorf("connecting to %s: %w", e.where(), err)
+		return err
 	}
-	var free bool
-	if err := conn.QueryRow(ctx, lockAlone, lockClass).Scan(&free); err != nil || !free {
-		if err == nil {
-			err = errors.New("processes run on it: stop them first")
-		}
-		return errors.Join(fmt.Errorf("locking %s: %w", e.where(), err), conn.Close(ctx))
+	alone, err := e.take(ctx, conn, lockAlone)
+	if err == nil && !alone {
+		err = fmt.Errorf("locking %s: processes run on it: stop them first", e.where())
+	}
+	if err != nil {
+		return errors.Join(err, conn.Close(ctx))
 	}
 	e.holder = conn
 	return nil
 }
 
-// takePart waits a moment for one who is at the schema.
+// takePart shares the lock.
 func (e *postgresEngine) takePart(ctx context.Context, conn *pgx.Conn) error {
-	for limit := time.Now().Add(partPatience); ; {
-		var free bool
-		if err := conn.QueryRow(ctx, lockShared, lockClass).Scan(&free); err != nil {
-			return fmt.Errorf("taking part in %s: %w", e.where(), err)
-		}
-		if free {
-			return nil
-		}
-		if time.Now().After(limit) {
-			return fmt.Errorf("%s is being changed or moved: try again when that is done", e.where())
-		}
-		pause(ctx, 50*time.Millisecond)
+	free, err := e.take(ctx, conn, lockShared)
+	if err == nil && !free {
+		err = fmt.Errorf("%s is being changed or moved: try again when that is done", e.where())
 	}
+	return err
 }
 
 // fitServer refuses a server that breaks what we promise, and makes commits durable.
@@ -144,21 +159,11 @@ func (e *postgresEngine) version(ctx context.Context, conn *pgx.Conn) (version, 
 	return version, len(steps), err
 }
 
-// refuseMoved is refuseMarked on a connection that is being made.
-func (e *postgresEngine) refuseMoved(ctx context.Context, conn *pgx.Conn) error {
-	var to, moving string
-	err := conn.QueryRow(ctx, `SELECT coalesce((SELECT value FROM meta WHERE name = $1), ''), coalesce((SELECT value FROM meta WHERE name = $2), '')`, metaMoved, metaMoving).Scan(&to, &moving)
-	if err != nil {
-		return fmt.Errorf("reading %s: %w", e.where(), err)
-	}
-	return markError(e.where(), to, moving)
-}
-
 // migrate brings the schema to this program's version, forward only, each step in a transaction, while nobody else is there.
 func (e *postgresEngine) migrate(ctx context.Context) error {
-	conn, err := pgx.ConnectConfig(ctx, e.config.Copy())
+	conn, err := e.dial(ctx)
 	if err != nil {
-		return fmt.Errorf("connecting to %s: %w", e.where(), err)
+		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
 	if err := fitServer(ctx, conn); err != nil {
@@ -177,9 +182,9 @@ func (e *postgresEngine) migrate(ctx context.Context) error {
 		case version > known:
 			return newerSchema(version, known)
 		}
-		var alone bool
-		if err := conn.QueryRow(ctx, lockAlone, lockClass).Scan(&alone); err != nil {
-			return fmt.Errorf("locking %s: %w", e.where(), err)
+		alone, err := e.take(ctx, conn, lockAlone)
+		if err != nil {
+			return err
 		}
 		if alone {
 			err := e.migrateAlone(ctx, conn)
@@ -188,10 +193,6 @@ func (e *postgresEngine) migrate(ctx context.Context) error {
 		}
 		if time.Now().After(limit) {
 			return fmt.Errorf("%s has schema %d, this program brings %d, but processes of the older program run on it: stop them first", e.where(), version, known)
-		}
-		pause(ctx, 100*time.Millisecond)
-		if ctx.Err() != nil {
-			return ctx.Err()
 		}
 	}
 }
@@ -275,14 +276,14 @@ func Discard(ctx context.Context, url string) error {
 	if name == "public" {
 		return fmt.Errorf("%s names no schema of its own: nothing was removed", e.where())
 	}
-	conn, err := pgx.ConnectConfig(ctx, config)
+	conn, err := e.dial(ctx)
 	if err != nil {
-		return fmt.Errorf("connecting to %s: %w", e.where(), err)
+		return err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	var alone bool
-	if err := conn.QueryRow(ctx, `SELECT coalesce(pg_try_advisory_lock($1, hashtext(current_schema())), true)`, lockClass).Scan(&alone); err != nil {
-		return fmt.Errorf("locking %s: %w", e.where(), err)
+	alone, err := e.take(ctx, conn, lockAlone)
+	if err != nil {
+		return err
 	}
 	if !alone {
 		return fmt.Errorf("%s is in use: stop what uses it", e.where())

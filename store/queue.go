@@ -62,9 +62,11 @@ func (q *queue) employ(n int) {
 }
 
 // stir makes a worker look whether there is something to do.
-func (q *queue) stir() {
+func (q *queue) stir() { wake(q.wake) }
+
+func wake(c chan struct{}) {
 	select {
-	case q.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }

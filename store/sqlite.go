@@ -88,7 +88,7 @@ func (e *sqliteEngine) openOwned(ctx context.Context) error {
 		return errors.Join(err, e.abandon())
 	}
 	if !e.store.alone {
-		if err := refuseMarked(ctx, e.read, e.where()); err != nil {
+		if err := refuseMarked(e.where(), e.read.QueryRowContext(ctx, findMarks).Scan); err != nil {
 			return errors.Join(err, e.abandon())
 		}
 	}

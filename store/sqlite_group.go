@@ -79,9 +79,7 @@ func answer(group []*request, err error) {
 func keep(group []*request, results []error) {
 	for i, r := range group {
 		if results == nil || results[i] == nil {
-			for _, c := range r.b.contents {
-				c.kept.Store(true)
-			}
+			r.b.keep(true)
 		}
 	}
 }
