@@ -120,6 +120,9 @@ func whenTrue(ended chan error, is func() bool) error {
 		case <-look.C:
 		case err := <-ended:
 			ended <- err
+			if is() { // it came true, and then the process ended, between two looks
+				return nil
+			}
 			return fmt.Errorf("the process has ended: %v", err)
 		}
 	}
