@@ -50,11 +50,11 @@ func TestCertifiedRefusalIsANonDelivery(t *testing.T) {
 	if err := w.FollowUp(t.Context(), tasks[0]); err != nil {
 		t.Fatal(err)
 	}
-	d := w.delivered(1)
-	if d.Target != string(mario) || d.Sender != "posta-certificata@pec.alfa.test" || d.PEC != id {
-		t.Errorf("the notice goes to %s from %s", d.Target, d.Sender)
+	entries := w.entries(mario)
+	if len(entries) != 2 || string(entries[1].Lead) != "Return-Path: <posta-certificata@pec.alfa.test>\r\nDelivered-To: mario@pec.alfa.test\r\n" {
+		t.Fatalf("the mailbox has %+v", entries)
 	}
-	m := w.read(d.Message)
+	m := w.read(entries[1].Message)
 	if m.Data.Kind != pec.NonDelivery || m.Data.DeliveredTo != luigi || m.Data.ID != id || m.Data.Reason != pec.ReasonOther ||
 		!strings.HasPrefix(m.Data.Detail, "5.7.1 - Alfa PEC S.p.A. - ") || !m.Data.At.Equal(w.now()) || m.Original != nil {
 		t.Errorf("the notice says %+v", m.Data)
@@ -62,14 +62,17 @@ func TestCertifiedRefusalIsANonDelivery(t *testing.T) {
 	if states := w.states(id); states[luigi] != store.StateFailed || states[anna] != store.StatePending {
 		t.Errorf("tracking is %v", states)
 	}
-	if r := w.record(); r.Events[0].Kind != pec.EventNonDelivery || r.Events[0].Recipient != luigi || len(r.Events[0].Generated) != 1 {
+	if r := w.record(); r.Events[0].Kind != pec.EventNonDelivery || r.Events[0].Recipient != luigi || len(r.Events[0].Generated) != 1 || r.Events[1].Kind != pec.EventDeposited {
 		t.Errorf("the record is %+v", r)
 	}
-	w.wantOnce(tasks[0], 1)
+	w.wantOnce(tasks[0])
+	if n := len(w.entries(mario)); n != 2 {
+		t.Errorf("done again: %d entries", n)
+	}
 }
 
 // wantOnce does a follow-up again, as a worker that lost its claim would: nothing more may come of it.
-func (w *world) wantOnce(task store.Task, delivered int) {
+func (w *world) wantOnce(task store.Task) {
 	w.t.Helper()
 	facts := w.facts()
 	if err := w.FollowUp(w.t.Context(), task); !errors.Is(err, store.ErrConflict) {
@@ -78,7 +81,27 @@ func (w *world) wantOnce(task store.Task, delivered int) {
 	if w.facts() != facts || len(w.tasks(store.TaskFollowUp)) != 0 {
 		w.t.Error("done again: more facts, or a task is left")
 	}
-	w.delivered(delivered)
+}
+
+// The class and the words of a non-delivery follow from the peer's reply (field-notes.md 8); its own words stay out.
+func TestRefusalsByCode(t *testing.T) {
+	for reply, want := range map[string]struct {
+		reason pec.Reason
+		text   string
+	}{
+		"550 5.1.1 no such user":         {pec.ReasonNoRecipient, "5.1.1 - Alfa PEC S.p.A. - indirizzo non valido"},
+		"550 5.1.2 no such domain":       {pec.ReasonNoDomain, "5.1.2 - Alfa PEC S.p.A. - dominio del destinatario inesistente"},
+		"550 5.2.1 closed":               {pec.ReasonOther, "5.2.1 - Alfa PEC S.p.A. - casella disabilitata"},
+		"552 5.2.2 full":                 {pec.ReasonOther, "5.2.2 - Alfa PEC S.p.A. - casella piena"},
+		"552 5.3.4 too big":              {pec.ReasonOther, "5.3.4 - Alfa PEC S.p.A. - il messaggio supera le dimensioni ammesse dal gestore del destinatario"},
+		"503 5.5.1 bad sequence":         {pec.ReasonOther, "5.5.1 - Alfa PEC S.p.A. - errore di protocollo con il gestore del destinatario"},
+		"523 5.7.10 encryption":          {pec.ReasonOther, "5.7.10 - Alfa PEC S.p.A. - il gestore del destinatario rifiuta la connessione cifrata"},
+		"554 no code, <b>words</b> here": {pec.ReasonOther, "5.0.0 - Alfa PEC S.p.A. - il gestore del destinatario ha rifiutato il messaggio"},
+	} {
+		if reason, text := refusal(reply, "Alfa PEC S.p.A."); reason != want.reason || text != want.text {
+			t.Errorf("%q is %s, %q", reply, reason, text)
+		}
+	}
 }
 
 // design.md 3: for an external recipient our own unsigned report, and no tracking (norms.md 42).
@@ -116,7 +139,8 @@ func TestExternalRefusalIsAReport(t *testing.T) {
 	if r := w.record(); r.Events[0].Kind != pec.EventDSN || r.Events[0].Recipient != carla {
 		t.Errorf("the record is %+v", r)
 	}
-	w.wantOnce(tasks[0], 1)
+	w.wantOnce(tasks[0])
+	w.delivered(1)
 }
 
 // A receipt may be faster than the refusal of a second try (design.md 3): then there is nothing to tell.

@@ -31,6 +31,9 @@ func (c *checker) rows() error {
 	if err := c.outcomes(steps, heard); err != nil {
 		return err
 	}
+	if err := c.notices(steps); err != nil {
+		return err
+	}
 	return c.rest(steps)
 }
 
@@ -83,6 +86,29 @@ func (c *checker) outcomes(steps map[recipientOf]map[string]string, heard map[re
 		}
 		if want == "" && said != "" {
 			c.violation("%s for %s is pending, but %s was heard", t.PEC, t.Recipient, said)
+		}
+	}
+	return err
+}
+
+// notices: each overdue notice that tracking knows was issued, and each that was issued tracking knows.
+func (c *checker) notices(steps map[recipientOf]map[string]string) error {
+	noticed, err := c.store.Noticed(c.ctx)
+	marks := map[recipientOf]map[string]bool{}
+	for _, n := range noticed {
+		if marks[keyOf(n)] == nil {
+			marks[keyOf(n)] = map[string]bool{}
+		}
+		marks[keyOf(n)][n.Kind] = true
+		if steps[keyOf(n)][n.Kind] != string(pec.Overdue) {
+			c.violation("%s for %s has the mark %s, but no such notice was issued", n.PEC, n.Recipient, n.Kind)
+		}
+	}
+	for k, kinds := range steps {
+		for step, kind := range kinds {
+			if kind == string(pec.Overdue) && !marks[k][step] {
+				c.violation("the notice %s was issued for %s to %s, but tracking does not know it", step, k.id, k.recipient)
+			}
 		}
 	}
 	return err

@@ -36,6 +36,10 @@ var (
 const (
 	giveUp     = 24 * time.Hour // for external recipients (RFC 6109 2.2.2)
 	alarmAfter = 4 * time.Hour  // for receipts that nobody takes (design.md 3)
+
+	// A certified recipient is given up by the final overdue notice, which cancels the relay: what is tried shortly before could
+	// arrive after the sender was told that it did not (design.md 3).
+	lastAttempt = pec.FinalOverdue - 10*time.Minute
 )
 
 // Work does the relay tasks until the context ends.
@@ -73,6 +77,9 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 	if err != nil {
 		return err
 	}
+	if now := p.Store.Instant(t.Since).At; r.tooLate(now) && slices.ContainsFunc(relays, func(x store.Relay) bool { return !settled(x) }) {
+		return p.Store.Postpone(ctx, t, later(now, t.Since.Add(pec.FinalOverdue)).Add(time.Minute), "nothing is sent any more: the final overdue notice is due")
+	}
 	err = r.sendAll(ctx, r.byRoute(ctx, relays))
 	if err == nil {
 		err = ctx.Err()
@@ -84,6 +91,26 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 		return p.Store.Done(ctx, t) // receipts came first and cancelled what was left
 	}
 	return r.commit(ctx)
+}
+
+// tooLate: the final overdue notice is due, or will be before an attempt has surely ended.
+func (r *relay) tooLate(now time.Time) bool {
+	return r.certified && r.transport() && !now.Before(r.task.Since.Add(lastAttempt))
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
+// limit bounds a transaction: a certified message's ends before the sender is told that it did not arrive.
+func (r *relay) limit() time.Duration {
+	if r.certified && r.transport() {
+		return min(sendLimit, r.task.Since.Add(pec.FinalOverdue).Sub(r.Store.Instant(r.task.Since).At))
+	}
+	return sendLimit
 }
 
 // sendAll makes the transactions until one cannot be made: those not reached stay pending.
@@ -163,7 +190,7 @@ func (r *relay) send(ctx context.Context, route Route, to []pec.Address) (rest [
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, sendLimit)
+	ctx, cancel := context.WithTimeout(ctx, r.limit())
 	defer cancel()
 	m := Mail{From: string(r.task.Sender), Size: octets.Size(), EightBit: r.eightBit(ctx)}
 	for _, a := range to {

@@ -96,37 +96,55 @@ func TestReceiptsNeverFail(t *testing.T) {
 	}
 }
 
-// design.md 3; RFC 6109 2.2.2, norms.md 70: outside, 24 hours are the end; a certified recipient's is the final notice.
+// design.md 3; RFC 6109 2.2.2, norms.md 70: outside, 24 hours are the end.
 func TestTwentyFourHours(t *testing.T) {
-	for target, to := range map[string]pec.Address{"posta.test": "a@posta.test", betaEntry: "a@pec.beta.test"} {
-		w := newRelayWorld(t)
-		task := w.envelope(target, to)
-		for task.Attempts < 20 {
-			w.ok(nil, w.Store.Postpone(t.Context(), task, relayEpoch, ""))
-			task = w.task(task.PEC)
+	w := newRelayWorld(t)
+	task := w.envelope("posta.test", "a@posta.test")
+	for task.Attempts < 20 {
+		w.ok(nil, w.Store.Postpone(t.Context(), task, relayEpoch, ""))
+		task = w.task(task.PEC)
+	}
+	w.pass(23*time.Hour + 30*time.Minute)
+	again := w.relay(task)
+	if due := relayEpoch.Add(24 * time.Hour); !again.Due.Equal(due) { // one last try, not later
+		t.Errorf("due at %s, want %s", again.Due, due)
+	}
+	w.pass(30*time.Minute - time.Microsecond)
+	again = w.relay(again)
+	w.wantStates(task, "a@posta.test pending")
+	w.pass(time.Microsecond)
+	again = w.relay(again)
+	w.wantStates(task, "a@posta.test failed")
+	if !again.ID.IsZero() || len(w.tasks(store.TaskFollowUp)) != 1 {
+		t.Errorf("after 24 hours: %+v", again)
+	}
+}
+
+// design.md 3, giving up: a certified recipient's end is the final notice, and nothing is tried in the ten minutes before it.
+func TestNothingIsSentJustBeforeTheFinalNotice(t *testing.T) {
+	w := newRelayWorld(t)
+	h := w.host("pec.beta.test")
+	h.rcpt["a@pec.beta.test"] = "450 4.2.0 later"
+	task := w.envelope(betaEntry, "a@pec.beta.test")
+	w.pass(21*time.Hour + 49*time.Minute)
+	task = w.relay(task)
+	if task.Trouble != "450 4.2.0 later" {
+		t.Fatalf("it was not tried: %+v", task)
+	}
+	dialled := false
+	w.onDial = func(string) { dialled = true }
+	delete(h.rcpt, "a@pec.beta.test")
+	for _, pause := range []time.Duration{time.Minute, 10 * time.Minute, 3 * time.Hour} {
+		w.pass(pause)
+		task = w.relay(task)
+		if want := later(w.now(), relayEpoch.Add(22*time.Hour)).Add(time.Minute); !task.Due.Equal(want) {
+			t.Errorf("due at %s, want %s", task.Due, want)
 		}
-		w.pass(23*time.Hour + 30*time.Minute)
-		again := w.relay(task)
-		due := relayEpoch.Add(24*time.Hour + 30*time.Minute)
-		if target == "posta.test" {
-			due = relayEpoch.Add(24 * time.Hour) // one last try, not later
-		}
-		if !again.Due.Equal(due) {
-			t.Errorf("%s: due at %s, want %s", target, again.Due, due)
-		}
-		w.pass(30*time.Minute - time.Microsecond)
-		again = w.relay(again)
-		w.wantStates(task, string(to)+" pending")
-		w.pass(time.Microsecond)
-		again = w.relay(again)
-		if target == betaEntry {
-			w.wantStates(task, string(to)+" pending")
-			continue
-		}
-		w.wantStates(task, string(to)+" failed")
-		if !again.ID.IsZero() || len(w.tasks(store.TaskFollowUp)) != 1 {
-			t.Errorf("after 24 hours: %+v", again)
-		}
+	}
+	w.wantStates(task, "a@pec.beta.test pending")
+	w.wantTaken(h)
+	if dialled {
+		t.Error("the peer was dialled")
 	}
 }
 

@@ -31,6 +31,7 @@ func with(r Route, change func(*Route)) Route {
 	return r
 }
 
+// norms.md 142, 143
 func TestTrust(t *testing.T) {
 	good, goodPin := server(dies, false)
 	late, latePin := server(born.Add(time.Hour), false)
@@ -110,6 +111,7 @@ func TestTrustByTheLawsClock(t *testing.T) {
 }
 
 // attacks.md 8: nothing of the mail is ever said in clear text to a peer within PEC.
+// norms.md 142
 func TestNeverInClear(t *testing.T) {
 	good, _ := server(dies, false)
 	for _, c := range []struct {

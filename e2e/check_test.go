@@ -30,6 +30,7 @@ func TestCheckBites(t *testing.T) {
 }
 
 // TestCheckFindsEachViolation: one broken row for each invariant of design.md 3, and the checker goes on after it.
+// norms.md 132
 func TestCheckFindsEachViolation(t *testing.T) {
 	t.Parallel()
 	s := startEmbedded(t, 2)

@@ -20,6 +20,7 @@ const (
 )
 
 // TestExchange sends 5 MB with accented names from Alfa to Beta, by three ways in, and follows what comes of it.
+// norms.md 18, 19, 22, 26 to 29, 31, 54, 56, 76, 80, 87, 94, 95, 99 to 102, 104, 106, 110, 111, 128, 138
 func TestExchange(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, 3)

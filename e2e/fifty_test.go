@@ -8,6 +8,7 @@ import (
 )
 
 // TestFiftyRecipients sends 400 KB to 50 recipients, then the very same submission again.
+// norms.md 20, 21, 32, 55, 57, 79
 func TestFiftyRecipients(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, 24)

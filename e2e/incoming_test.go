@@ -11,6 +11,7 @@ import (
 )
 
 // TestIncoming is what strangers and other providers say to port 25 (RFC 6109 2.2.2; design.md 3).
+// norms.md 45, 47 to 49, 77, 89
 func TestIncoming(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, 2)

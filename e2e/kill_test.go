@@ -20,6 +20,7 @@ const loadClients = 4
 // TestKill kills the sandbox at random moments under load. What was answered with 250 is in its mailboxes exactly once,
 // with exactly one receipt of each kind; what was not answered was sent again and is there once too (design.md 8, P10).
 // TestSoak, with the build tag soak, does so a thousand times.
+// norms.md 24, 78
 func TestKill(t *testing.T) {
 	t.Parallel()
 	seed := killSeed(t)

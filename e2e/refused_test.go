@@ -109,6 +109,7 @@ func (s *sandbox) refusedLogin(t *testing.T, a account) {
 }
 
 // TestUndeliverable: an unknown and a disabled mailbox at Beta give a non-delivery at once (norms.md 88; RFC 6109 3.3.3).
+// norms.md 55, 90
 func TestUndeliverable(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, 2)

@@ -88,6 +88,9 @@ const (
 	stepAccept  = "accept"
 	stepTake    = "take"
 	stepOutcome = "outcome"
+
+	stepOverdueFirst = "overdue-12"
+	stepOverdueFinal = "overdue-24"
 )
 
 // Acceptance is the fact that a submission was accepted: all that follows is committed with it.
@@ -125,6 +128,7 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	for _, r := range a.Relays {
 		b.relay(r, e.Provider, e.PEC)
 	}
+	b.watchSilence(a)
 	return s.commit(ctx, b)
 }
 

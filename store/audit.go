@@ -63,6 +63,12 @@ func (s *Store) AllTracking(ctx context.Context) ([]Audited, error) {
 	return s.audited(ctx, `SELECT provider, pec_id, recipient, state, NULL FROM tracking`)
 }
 
+// Noticed lists the recipients about whom an overdue notice was issued, as tracking says; Kind is its step.
+func (s *Store) Noticed(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, '`+stepOverdueFirst+`', NULL FROM tracking WHERE first_notice_at IS NOT NULL
+		UNION ALL SELECT provider, pec_id, recipient, '`+stepOverdueFinal+`', NULL FROM tracking WHERE final_notice_at IS NOT NULL`)
+}
+
 // IssuedSteps lists what was issued: Kind is step and kind with a blank between.
 func (s *Store) IssuedSteps(ctx context.Context) ([]Audited, error) {
 	return s.audited(ctx, `SELECT provider, pec_id, recipient, step || ' ' || kind, message FROM issued`)

@@ -99,6 +99,7 @@ type Refusal struct {
 	Own     bool
 	Signing pec.Address
 	Sender  pec.Address
+	Inbox   *InboxEntry // of Sender, when Own is set; nil: there is none, delivery sees to it
 }
 
 // Refuse commits a refusal.
@@ -112,7 +113,7 @@ func (s *Store) Refuse(ctx context.Context, r Refusal) error {
 	b.issued(t.Provider, t.PEC, recipient, stepOutcome, pec.NonDelivery, r.Receipt.ID)
 	if r.Own {
 		b.outcome(t.Provider, t.PEC, []pec.Address{recipient}, StateFailed)
-		b.deliver(r.Receipt.ID, r.Signing, r.Sender, r.Sender, t.Provider, t.PEC)
+		b.owed(r.Inbox, r.Receipt, r.Signing, r.Sender, t.Provider, t.PEC)
 	} else {
 		b.relay(r.Relay, t.Provider, t.PEC)
 	}

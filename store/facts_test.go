@@ -64,7 +64,7 @@ func (w *world) newestRecord(at Instant) {
 func facts() []fact {
 	conflict := ErrConflict
 	return []fact{
-		{"accept", prepareAccept, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "submission": 1, "issued": 1, "tracking": 2, "task": 2, "relay": 2, "entry": 1}, false, conflict},
+		{"accept", prepareAccept, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "submission": 1, "issued": 1, "tracking": 2, "task": 3, "relay": 2, "entry": 1}, false, conflict},
 		{"repeated", prepareRepeated, map[string]int{}, false, nil},
 		{"take charge from outside", prepareCharge, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "arrival": 2, "issued": 2, "task": 3, "relay": 1}, false, conflict},
 		{"take charge of a known envelope", prepareChargeKnown, map[string]int{"content": 1, "message": 1, "arrival": 1, "issued": 1, "task": 2, "relay": 1}, false, conflict},
@@ -90,6 +90,8 @@ func facts() []fact {
 		{"hold", prepareHold, map[string]int{"content": 2, "message": 1, "reference": 1, "held": 1}, false, nil},
 		{"hold what is stored", prepareHoldStored, map[string]int{"held": 1}, false, nil},
 		{"hold what we sent", prepareHoldOwn, map[string]int{"held": 1, "task": -1}, false, conflict},
+		{"first notice", prepareNotice(false), map[string]int{"content": 1, "message": 1, "issued": 1, "entry": 1}, false, conflict},
+		{"final notice", prepareNotice(true), map[string]int{"content": 1, "message": 1, "issued": 1, "entry": 1}, false, conflict},
 		{"report", prepareReport, map[string]int{"content": 1, "message": 1}, false, conflict},
 		{"undeliverable", prepareUndeliverable, map[string]int{"held": 1, "task": -1}, false, conflict},
 		{"done", prepareDone, map[string]int{"task": -1}, true, conflict},
@@ -292,6 +294,18 @@ func prepareRefuseOwn(w *world) func(Instant) error {
 			Instant: at, Record: record(at, pec.EventNonDelivery, t.PEC, comune), Task: t, Receipt: w.receipt(pec.NonDelivery, t.PEC),
 			Own: true, Signing: signer, Sender: mario,
 		})
+	}
+}
+
+func prepareNotice(final bool) func(*world) func(Instant) error {
+	return func(w *world) func(Instant) error {
+		t := w.task(TaskOverdue, w.accepted().Envelope.PEC)
+		return func(at Instant) error {
+			return w.Notify(w.ctx(), Notice{
+				Instant: at, Record: record(at, pec.EventOverdue, t.PEC, comune), Task: t, Recipient: comune, Final: final,
+				Receipt: w.receipt(pec.Overdue, t.PEC), Signing: signer, Sender: mario, Inbox: &InboxEntry{Mailbox: w.mario.ID, Folder: w.inbox(w.mario)},
+			})
+		}
 	}
 }
 

@@ -82,6 +82,7 @@ func (b *batch) outcome(provider string, id pec.ID, rs []pec.Address, state stri
 			AND message = (SELECT message FROM envelope WHERE provider = $4 AND pec_id = $5 AND mailbox IS NOT NULL)`,
 			micros(b.instant.At), b.fact[:], r.Key(), provider, string(id))
 	}
+	b.endSilence(provider, id)
 }
 
 // HeardBefore tells whether the same receipt was heard before, with the same octets.

@@ -178,7 +178,7 @@ func (w *pgWorld) harassed(harass func(session)) {
 	}
 	all.Wait()
 	n, rows := int(done.Load()), s.rows()
-	for table, want := range map[string]int{"fact": n, "submission": n, "envelope": n, "content": 3 * n, "message": 2 * n, "entry": n, "task": 2 * n, "guard": 0} {
+	for table, want := range map[string]int{"fact": n, "submission": n, "envelope": n, "content": 3 * n, "message": 2 * n, "entry": n, "task": 3 * n, "guard": 0} {
 		if rows[table] != want {
 			w.Errorf("%d rows of %s, want %d", rows[table], table, want)
 		}

@@ -184,7 +184,7 @@ func TestSwallowedCommits(t *testing.T) {
 			if err := <-done; err != nil {
 				t.Errorf("side %d, message %d: %v", from, n, err)
 			}
-			if got := added(before, s.rows()); got["fact"] != 1 || got["once"] != 1 || got["entry"] != 1 || got["task"] != 2 {
+			if got := added(before, s.rows()); got["fact"] != 1 || got["once"] != 1 || got["entry"] != 1 || got["task"] != 3 {
 				t.Errorf("side %d, message %d: added %v", from, n, got)
 			}
 		}

@@ -14,12 +14,13 @@ import (
 // TaskKind says whose duty a task is.
 type TaskKind string
 
-// The four kinds of tasks (design.md 3).
+// The kinds of tasks (design.md 3).
 const (
 	TaskRelay    TaskKind = "relay"     // dispatch: send to another provider, or outside
 	TaskReceive  TaskKind = "receive"   // incoming: what we send to ourselves
 	TaskDeliver  TaskKind = "deliver"   // delivery: into a mailbox
 	TaskFollowUp TaskKind = "follow-up" // access: tell the sender what failed
+	TaskOverdue  TaskKind = "overdue"   // access: tell the sender of silence
 )
 
 // Task is work that follows from a fact. It was written with the fact and goes with the fact that finishes it.

@@ -13,7 +13,7 @@ type workers struct{ queues map[TaskKind]*queue }
 
 func newWorkers(p pace) workers {
 	w := workers{queues: map[TaskKind]*queue{}}
-	for _, k := range []TaskKind{TaskRelay, TaskReceive, TaskDeliver, TaskFollowUp} {
+	for _, k := range []TaskKind{TaskRelay, TaskReceive, TaskDeliver, TaskFollowUp, TaskOverdue} {
 		w.queues[k] = newQueue(perTarget(k), p)
 	}
 	return w

@@ -17,6 +17,7 @@ const (
 
 // TestFrozen: a process that is frozen longer than its lease loses its work to the other one. When it goes on it does nothing
 // twice, whatever it was about to do (design.md 4, 7).
+// norms.md 146
 func TestFrozen(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -59,6 +60,7 @@ func (l *load) finishedBy(n *node) {
 }
 
 // TestKilled: what a killed process leaves is done by the other one; when both are killed, by themselves later.
+// norms.md 146
 func TestKilled(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)
@@ -81,6 +83,7 @@ func TestKilled(t *testing.T) {
 
 // TestDatabaseDown: while the database is away nothing is answered that does not hold, and nothing is refused for good. It comes
 // back, and so does everything (design.md 3, unknown outcomes).
+// norms.md 91
 func TestDatabaseDown(t *testing.T) {
 	t.Parallel()
 	c := newCluster(t)

@@ -109,8 +109,8 @@ func (h *history) endSome(now time.Time) {
 			delete(h.troubles, n)
 			h.note(n.name, "well again")
 		}
-		if h.troubles[n].end == nil && !n.running() {
-			h.t.Fatalf("%s has ended by itself: %v", n.name, n.cmd.ProcessState)
+		if h.troubles[n].end == nil {
+			h.restart(n)
 		}
 	}
 }

@@ -167,22 +167,33 @@ func (c *cluster) start(nodes ...*node) {
 	}
 	for _, n := range nodes {
 		eventually(c.t, time.Minute, n.name+" answers", func() bool {
-			if !n.running() {
-				if !n.foundNoDatabase() {
-					c.t.Fatalf("%s has ended: %s", n.name, clip(n.log()))
-				}
-				n.daemon = startDaemon(c.t, n.config+".log", "serve", "-c", n.config)
-			}
+			c.restart(n)
 			return answers(n.submissions) && answers(n.imaps)
 		})
 	}
 }
 
-// foundNoDatabase tells that a process could not begin because its database was away: a service manager starts it again.
-func (n *node) foundNoDatabase() bool {
-	said := strings.TrimSpace(n.log())
-	last := said[strings.LastIndexByte(said, '\n')+1:]
-	return strings.HasPrefix(last, "ceralacca: opening the data: ") && strings.Contains(last, "failed to connect")
+// restart is the service manager: a process that could not begin because its database was away is started again. No other
+// may end by itself.
+func (c *cluster) restart(n *node) {
+	c.t.Helper()
+	if n.running() {
+		return
+	}
+	if last := n.lastWords(); !strings.Contains(last, "failed to connect") && !strings.Contains(last, "the database cannot be reached") {
+		c.t.Fatalf("%s has ended by itself: %v\n%s", n.name, n.cmd.ProcessState, clip(n.log()))
+	}
+	n.daemon = startDaemon(c.t, n.config+".log", "serve", "-c", n.config)
+}
+
+// lastWords is the error that a process ended with: the driver's have several lines.
+func (n *node) lastWords() string {
+	lines := strings.Split(strings.TrimSpace(n.log()), "\n")
+	first := len(lines)
+	for first > 0 && strings.HasPrefix(lines[first-1], "ceralacca: ") {
+		first--
+	}
+	return strings.Join(lines[first:], "\n")
 }
 
 func (c *cluster) stop() {

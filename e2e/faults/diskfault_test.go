@@ -46,6 +46,7 @@ func ends() []diskFault {
 
 // TestDiskFails: the process ends with status 3 and says why; it starts again, and nothing that was
 // answered is lost.
+// norms.md 91
 func TestDiskFails(t *testing.T) {
 	t.Parallel()
 	for _, f := range ends() {

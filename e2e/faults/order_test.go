@@ -11,6 +11,7 @@ import (
 
 // TestOrder shows that nothing was said before it was durable (design.md 4, 8): when the write of a 250 began, the syncs of
 // what it answers for had returned. And it shows that this test sees it when one of these syncs is not made.
+// norms.md 24
 func TestOrder(t *testing.T) {
 	r, err := recorded()
 	if err != nil {

@@ -23,6 +23,7 @@ const (
 // TestPowerCut cuts the power at random moments of the recorded run. From each disk that may be left the program must start,
 // stop, find nothing wrong, and have every message whose 250 a client may have read (design.md 8, P10). And it shows that
 // this is seen to fail when one kind of sync is left out.
+// norms.md 24
 func TestPowerCut(t *testing.T) {
 	r, err := recorded()
 	if err != nil {

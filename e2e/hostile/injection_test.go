@@ -19,6 +19,7 @@ type injection struct {
 // TestHeaderInjection: XML and header injection through Subject, display names, Reply-To and Message-ID. The certification
 // data of all four messages are valid and say exactly the value, without what neither XML nor a line can hold; no header of
 // ours has a field more or less than that of a plain letter; the original is as it was (attacks.md 5).
+// norms.md 23, 80, 97, 103, 107
 func TestHeaderInjection(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, "2")

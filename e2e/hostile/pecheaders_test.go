@@ -10,6 +10,7 @@ import (
 
 // TestClientSuppliedPECHeaders: what only a provider may write, in a holder's submission, is text of the original and
 // nothing more: the envelope has the fields of a plain one, each once, and our values (attacks.md 4).
+// norms.md 34, 75
 func TestClientSuppliedPECHeaders(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, "2")

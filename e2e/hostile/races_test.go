@@ -57,6 +57,7 @@ func TestMailboxClosedMeanwhile(t *testing.T) {
 
 // TestHolderClosedMidSession: a holder whose mailbox is closed sends nothing more on the connection that is logged in, at
 // whatever point of a transaction it is, and nothing is kept (attacks.md 9, 24).
+// norms.md 160
 func TestHolderClosedMidSession(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, "2")

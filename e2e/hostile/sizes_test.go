@@ -16,6 +16,7 @@ const (
 
 // TestLyingSizes: what counts is what came, not what was declared, and the limits are exact: to the octet at the product
 // of size and recipients, to the recipient, to the octet at the largest message (attacks.md 6).
+// norms.md 10 to 12
 func TestLyingSizes(t *testing.T) {
 	t.Parallel()
 	s := startAlfa(t, func(config string) string {

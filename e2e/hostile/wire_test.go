@@ -15,6 +15,7 @@ import (
 // TestOutboundWire: whatever a client sends, what leaves us towards a server outside has no bare CR or LF, ends its
 // message once, and is, octet for octet, the envelope with the original that was accepted; its signature verifies
 // (attacks.md 7).
+// norms.md 19
 func TestOutboundWire(t *testing.T) {
 	t.Parallel()
 	sink := newSink(t)
