@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -28,8 +27,8 @@ func (p *Point) accept(ctx context.Context, s Submission, o *original) (pec.ID, 
 	e := p.envelope(unit, s, o, at, routes.recipients)
 	data := certData(s, o, unit, e, routes.recipients)
 	transport, receipt, err := issue(unit, o, e, data)
-	if errors.Is(err, pec.ErrTruncated) || err == nil && transport.Structure.Truncated {
-		return "", &Refused{[]pec.FormalError{tooComplex()}}
+	if err == nil && transport.Structure.Truncated {
+		err = pec.ErrTruncated
 	}
 	if err != nil {
 		return "", err

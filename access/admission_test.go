@@ -16,7 +16,7 @@ import (
 func TestBudgetHoldsBeforeAcceptance(t *testing.T) {
 	w := newWorld(t)
 	var log bytes.Buffer
-	w.Budget = admission.NewBudget(admission.BudgetConfig{PerHour: 7, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	w.Budget = admission.NewBudget(admission.BudgetConfig{PerHour: 8, Log: slog.New(slog.NewTextHandler(&log, nil))})
 	numbered := func(n string) string { return strings.Replace(letter(luigi, sara), "<1@", "<"+n+"@", 1) }
 
 	if _, err := w.Submit(t.Context(), w.submission("From: nobody\r\n\r\n", luigi)); err == nil {
@@ -28,7 +28,9 @@ func TestBudgetHoldsBeforeAcceptance(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.dir = dir
-	w.wantNothing("before the first")
+	if n := w.facts(); n != 1 {
+		t.Errorf("%d facts, want the notice, which costs one", n)
+	}
 
 	first := w.accept(numbered("1"), luigi, sara) // two, and one for each recipient
 	for range 3 {

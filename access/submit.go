@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -41,8 +42,11 @@ type Submission struct {
 	Body       io.Reader
 }
 
-// Refused tells why a message is not accepted (RFC 6109 3.1.1): every fault at once.
-type Refused struct{ Faults []pec.FormalError }
+// Refused tells why a message is not accepted (RFC 6109 3.1.1): every fault at once. The signed notice is in the sender's mailbox.
+type Refused struct {
+	Faults []pec.FormalError
+	Notice pec.ID // identificativo of the notice
+}
 
 func (r *Refused) Error() string {
 	texts := make([]string, len(r.Faults))
@@ -68,18 +72,23 @@ func (p *Point) Submit(ctx context.Context, s Submission) (pec.ID, error) {
 		return "", err
 	}
 	s.Recipients = pec.Distinct(s.Recipients)
-	o, err := p.take(ctx, s)
+	o, faults, err := p.take(ctx, s)
 	if err != nil {
 		return "", err
+	}
+	if len(faults) > 0 {
+		return "", p.notAccept(ctx, s, o, faults)
 	}
 	defer o.content.Release()
 	if id, err := p.repeated(ctx, s, o); err == nil || !errors.Is(err, store.ErrNotFound) {
 		return id, err
 	}
 	id, err := p.acceptInTurn(ctx, s, o)
-	if errors.Is(err, store.ErrConflict) {
-		// The same submission on another connection was first.
+	switch {
+	case errors.Is(err, store.ErrConflict): // the same submission on another connection was first
 		return p.repeated(ctx, s, o)
+	case errors.Is(err, pec.ErrTruncated):
+		return "", p.notAccept(ctx, s, o, []pec.FormalError{tooComplex()})
 	}
 	return id, err
 }
@@ -98,47 +107,45 @@ func (p *Point) acceptInTurn(ctx context.Context, s Submission, o *original) (pe
 		return "", ErrBudget
 	}
 	id, err := p.accept(ctx, s, o)
-	var refused *Refused
-	if err != nil && !errors.As(err, &refused) { // what is refused here was signed already
+	if err != nil && !errors.Is(err, pec.ErrTruncated) { // what is too complex was signed already
 		p.Budget.Refund(sender, cost)
 	}
 	return id, err
 }
 
-// original is a submission that passed the formal checks.
+// original is a submission that was read. content and key are those of one that passed the formal checks.
 type original struct {
 	pec.Original
 	header    pec.Header
 	structure *pec.Structure
+	sha256    [sha256.Size]byte // of the octets received
 	content   *store.Content
 	key       store.SubmissionKey
 }
 
-// take spools the octets in one pass and checks them.
-func (p *Point) take(ctx context.Context, s Submission) (*original, error) {
+// take spools the octets in one pass and checks them. Those of a message with faults are dropped.
+func (p *Point) take(ctx context.Context, s Submission) (*original, []pec.FormalError, error) {
 	spool, scan := p.Store.NewSpool(), pec.NewScanner(nil)
 	if _, err := io.Copy(io.MultiWriter(spool, scan), s.Body); err != nil {
 		spool.Discard()
-		return nil, fmt.Errorf("taking a submission: %w", err)
+		return nil, nil, fmt.Errorf("taking a submission: %w", err)
 	}
 	// Once more: several may have come in together.
 	if err := p.Store.CheckReserve(p.Reserve); err != nil {
 		spool.Discard()
-		return nil, err
+		return nil, nil, err
 	}
-	st := scan.Finish()
-	o := &original{structure: st}
-	faults := p.check(s, o)
-	if len(faults) > 0 {
+	o := &original{structure: scan.Finish(), sha256: spool.SHA256()}
+	if faults := p.check(s, o); len(faults) > 0 {
 		spool.Discard()
-		return nil, &Refused{faults}
+		return o, faults, nil
 	}
 	var err error
 	if o.content, err = spool.Seal(ctx); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	o.key = store.SubmissionKey{Mailbox: s.Mailbox.ID, ClientID: o.ClientID, SHA256: o.content.SHA256, Recipients: store.RecipientsDigest(s.Recipients)}
-	return o, nil
+	o.key = store.SubmissionKey{Mailbox: s.Mailbox.ID, ClientID: o.ClientID, SHA256: o.sha256, Recipients: store.RecipientsDigest(s.Recipients)}
+	return o, nil, nil
 }
 
 func (p *Point) check(s Submission, o *original) []pec.FormalError {
@@ -158,18 +165,20 @@ func (p *Point) repeated(ctx context.Context, s Submission, o *original) (pec.ID
 	if err != nil {
 		return "", err
 	}
+	p.Log.Info("accepted before: the same octets, Message-ID and recipients within five days", "id", id, "sender", s.Mailbox.Address, "client_id", o.ClientID)
+	return id, p.again(ctx, s, o, id)
+}
+
+// again records that a submission came again and was answered as before.
+func (p *Point) again(ctx context.Context, s Submission, o *original, id pec.ID) error {
 	unit, ok := p.Units.ByDomain(s.Mailbox.Address.Domain())
 	if !ok {
-		return "", ErrNoDirectory
+		return ErrNoDirectory
 	}
 	at := p.Store.Instant(time.Time{})
 	r := pec.Record{Fact: store.NewID(), At: at.At, Unit: string(unit.Address), Events: []pec.Event{{
 		Kind: pec.EventRepeated, ID: id, Provider: unit.Entry, ClientID: o.ClientID, Sender: s.Mailbox.Address,
-		Subject: o.Subject, OriginalSHA256: &o.content.SHA256,
+		Subject: o.Subject, OriginalSHA256: &o.sha256,
 	}}}
-	if err := p.Store.Repeated(ctx, at, r); err != nil {
-		return "", err
-	}
-	p.Log.Info("accepted before: the same octets, Message-ID and recipients within five days", "id", id, "sender", s.Mailbox.Address, "client_id", o.ClientID)
-	return id, nil
+	return p.Store.Repeated(ctx, at, r)
 }

@@ -1,10 +1,12 @@
 package access
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"mime"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,7 +17,8 @@ import (
 	"github.com/ceralacca/ceralacca/store"
 )
 
-// RFC 6109 3.1.1, attacks.md 1 to 6: each formal fault is told, and nothing of the message is kept.
+// RFC 6109 3.1.1, 3.1.2, norms.md 4-9, 12-14, attacks.md 1 to 6: each formal fault is told at once and in a signed notice, and
+// nothing of the message is kept. The same again has the same notice.
 func TestFormalFaultsAreRefused(t *testing.T) {
 	w := newWorld(t)
 	const from, to, subject, id = "From: mario@pec.alfa.test", "To: luigi@pec.beta.test", "Subject: x", "Message-ID: <1@client.test>"
@@ -64,9 +67,65 @@ func TestFormalFaultsAreRefused(t *testing.T) {
 		if got := strings.Join(codes, " "); got != c.want {
 			t.Errorf("%s: refused with %s, want %s", name, got, c.want)
 		}
-		w.wantNothing(name)
+		w.wantNotice(name, refused)
+		facts, entries := w.facts(), len(w.entries(mario))
+		var again *Refused
+		if _, err := w.Submit(t.Context(), w.submission(c.message, c.to...)); !errors.As(err, &again) || again.Notice != refused.Notice {
+			t.Errorf("%s again: %v", name, err)
+		}
+		if r := w.record(); w.facts() != facts+1 || r.Events[0].Kind != pec.EventRepeated || r.Events[0].ID != refused.Notice || len(w.entries(mario)) != entries {
+			t.Errorf("%s again: %d entries, the record is %+v", name, len(w.entries(mario))-entries, r)
+		}
+	}
+	if ts := w.ok(w.Store.Tasks(t.Context())).([]store.Task); len(ts) != 0 {
+		t.Errorf("tasks: %+v", ts)
 	}
 	w.wantNoFiles()
+}
+
+// wantNotice reads the newest message in the sender's mailbox: the notice of a refusal.
+func (w *world) wantNotice(what string, refused *Refused) {
+	w.t.Helper()
+	r := w.record()
+	if len(r.Events) != 2 || r.Events[0].Kind != pec.EventNotAccepted || r.Events[0].ID != refused.Notice || r.Events[0].OriginalSHA256 == nil || len(r.Events[0].Generated) != 1 {
+		w.t.Errorf("%s: the record is %+v", what, r)
+	}
+	entries := w.entries(mario)
+	octets := w.octets(entries[len(entries)-1].Message)
+	for _, want := range []string{"X-Ricevuta: non-accettazione\r\n", "To: mario@pec.alfa.test\r\n"} {
+		if !bytes.Contains(octets, []byte(want)) {
+			w.t.Errorf("%s: the notice has no %q", what, want)
+		}
+	}
+	m := w.read(entries[len(entries)-1].Message)
+	var words mime.WordDecoder
+	if subject, err := words.DecodeHeader(m.Header.Get("Subject")); err != nil || subject != "AVVISO DI NON ACCETTAZIONE: "+m.Data.Subject {
+		w.t.Errorf("%s: the subject is %q", what, subject)
+	}
+	if m.Data.Kind != pec.NonAcceptance || m.Data.ID != refused.Notice || m.Data.Reason != pec.ReasonOther || m.Original != nil || len(m.Data.Recipients) == 0 {
+		w.t.Errorf("%s: the notice says %+v", what, m.Data)
+	}
+	if code := refused.Faults[0].Enhanced + " - Alfa PEC S.p.A. - "; !strings.HasPrefix(m.Data.Detail, code) {
+		w.t.Errorf("%s: the notice begins with %.60q, want %q", what, m.Data.Detail, code)
+	}
+	for _, f := range refused.Faults {
+		if !strings.Contains(m.Data.Detail, f.Italian) {
+			w.t.Errorf("%s: the notice does not say %q", what, f.Italian)
+		}
+	}
+}
+
+// When a limit was raised, what was refused may be accepted: it is another submission.
+func TestRefusedThenAccepted(t *testing.T) {
+	w := newWorld(t)
+	big := letter(luigi) + strings.Repeat(text(strings.Repeat("x", 98)), 310_000)
+	w.Limits.Product = 30_000_000
+	var refused *Refused
+	if _, err := w.Submit(t.Context(), w.submission(big, luigi)); !errors.As(err, &refused) {
+		t.Fatalf("%v, want a refusal", err)
+	}
+	w.Limits.Product = 40_000_000
+	w.accept(big, luigi)
 }
 
 // many is one recipient, as often.

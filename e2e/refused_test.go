@@ -8,8 +8,8 @@ import (
 	"testing"
 )
 
-// TestRefusedSubmissions: what breaks a formal rule is refused with its own code, and nothing of it goes anywhere
-// (RFC 6109 3.1.1; norms.md 1-9; design.md 5).
+// TestRefusedSubmissions: what breaks a formal rule is refused with its own code, and its sender gets a signed notice; nothing else
+// goes anywhere (RFC 6109 3.1.1, 3.1.2; norms.md 1-9, 13, 14; design.md 5).
 func TestRefusedSubmissions(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, 3)
@@ -19,10 +19,25 @@ func TestRefusedSubmissions(t *testing.T) {
 	t.Run("before DATA", func(t *testing.T) { s.refusedBeforeData(t, from, to) })
 	t.Run("log-in", func(t *testing.T) { s.refusedLogin(t, from) })
 	s.settle(t)
-	if after := s.counts(t); !maps.Equal(before, after) {
+	before[from.Address] = 0
+	for _, m := range s.inbox(t, from) {
+		before[from.Address]++
+		s.checkNonAcceptance(t, from, m)
+	}
+	if after := s.counts(t); before[from.Address] == 0 || !maps.Equal(before, after) {
 		t.Errorf("a refused submission left something:\n%v\n%v", before, after)
 	}
 	s.submit(t, s.alfa(), from, plainLetter(from.Address, to.Address)) // what is right is accepted
+}
+
+func (s *sandbox) checkNonAcceptance(t *testing.T, from account, m message) {
+	t.Helper()
+	if m.header.Get("X-Ricevuta") != "non-accettazione" || m.data == nil || m.data.Kind != "non-accettazione" || m.data.Error != "altro" || m.original != nil || m.header.Get("To") != from.Address {
+		t.Errorf("a message that is no notice of a refusal: %v", m.header)
+		return
+	}
+	validateXML(t, m.xml)
+	s.verifySignature(t, s.alfa(), m.octets)
 }
 
 func (s *sandbox) refusedAtData(t *testing.T, from, to account) {
@@ -165,7 +180,7 @@ func (s *sandbox) checkNonDelivery(t *testing.T, issuer provider, m message) {
 }
 
 // TestReceiptTypes: complete to To, concise to Cc and to all if that was asked for, however it is written (norms.md 30,
-// 81-83).
+// 81, 83).
 func TestReceiptTypes(t *testing.T) {
 	t.Parallel()
 	s := startSandbox(t, 2)

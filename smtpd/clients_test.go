@@ -130,6 +130,7 @@ func TestGoSMTPClient(t *testing.T) {
 }
 
 // openssl is the other TLS there is: the handshake, and that no renegotiation or old version is taken.
+// norms.md 143
 func TestOpenSSL(t *testing.T) {
 	c := testConfig(new(record))
 	addr := "localhost:" + port(listen(t, c))

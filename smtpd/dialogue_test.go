@@ -23,6 +23,8 @@ import (
 //	TLS             the client's TLS handshake succeeds
 //	END             the server has closed the connection
 //	# text          a comment
+//
+// norms.md 1, 2
 func TestDialogues(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.smtp")
 	if err != nil || len(files) == 0 {

@@ -95,7 +95,8 @@ func submissionReply(err error) error {
 	return err
 }
 
-// formalReply names every fault: the first one gives the code (RFC 6109 3.1.1; RFC 3463).
+// formalReply names every fault and the notice: the first fault gives the code (RFC 6109 3.1.1; RFC 3463). The client is told at
+// once as well, so that no holder takes a message for sent whose notice was overlooked (docs/divergences.md).
 func formalReply(r *access.Refused) error {
 	texts := make([]string, len(r.Faults))
 	for i, f := range r.Faults {
@@ -105,7 +106,7 @@ func formalReply(r *access.Refused) error {
 	if r.Faults[0].Enhanced == "5.3.4" {
 		code = 552
 	}
-	return &Error{Code: code, Enhanced: r.Faults[0].Enhanced, Text: strings.Join(texts, "; "), Err: r}
+	return &Error{Code: code, Enhanced: r.Faults[0].Enhanced, Text: strings.Join(texts, "; ") + "; avviso / notice " + string(r.Notice), Err: r}
 }
 
 // host is the address of a peer without its port.

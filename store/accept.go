@@ -110,10 +110,8 @@ type Acceptance struct {
 // Accept commits an acceptance. ErrConflict: the same submission was accepted meanwhile; ask Submitted.
 func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	b := newBatch(a.Instant, a.Record)
-	k, e := a.Key, a.Envelope
-	b.must(`INSERT INTO submission (mailbox, client_id, sha256, recipients, pec_id, at) VALUES ($1, $2, $3, $4, $5, $6)
-		ON CONFLICT (mailbox, client_id, sha256, recipients) DO UPDATE SET pec_id = excluded.pec_id, at = excluded.at WHERE submission.at <= $7`,
-		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], string(e.PEC), micros(a.Instant.At), micros(a.Instant.At.Add(-keepSubmissions)))
+	e := a.Envelope
+	b.submission(a.Key, e.PEC)
 	b.content(a.Content)
 	if err := errors.Join(b.message(a.Transport), b.message(a.Receipt)); err != nil {
 		return fmt.Errorf("accepting %s: %w", e.PEC, err)
@@ -130,6 +128,13 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 	}
 	b.watchSilence(a)
 	return s.commit(ctx, b)
+}
+
+// submission makes the batch the only one with this key for as long as a repeat is recognised.
+func (b *batch) submission(k SubmissionKey, id pec.ID) {
+	b.must(`INSERT INTO submission (mailbox, client_id, sha256, recipients, pec_id, at) VALUES ($1, $2, $3, $4, $5, $6)
+		ON CONFLICT (mailbox, client_id, sha256, recipients) DO UPDATE SET pec_id = excluded.pec_id, at = excluded.at WHERE submission.at <= $7`,
+		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], string(id), micros(b.instant.At), micros(b.instant.At.Add(-keepSubmissions)))
 }
 
 // Repeated records that a submission came again and was answered as before; nothing is issued.

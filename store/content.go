@@ -71,6 +71,12 @@ func (sp *Spool) spill() error {
 // Size is the number of octets taken so far.
 func (sp *Spool) Size() int64 { return sp.size }
 
+// SHA256 is the digest of the octets taken so far.
+func (sp *Spool) SHA256() (digest [sha256.Size]byte) {
+	sp.sum.Sum(digest[:0])
+	return digest
+}
+
 // Seal ends the spool: a long content becomes durable here, before any instant is read. It is stored with the fact that names
 // it; it is the caller's to Release. After an error nothing is left.
 func (sp *Spool) Seal(ctx context.Context) (*Content, error) {

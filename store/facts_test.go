@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"maps"
 	"time"
 
@@ -65,6 +66,7 @@ func facts() []fact {
 	conflict := ErrConflict
 	return []fact{
 		{"accept", prepareAccept, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "submission": 1, "issued": 1, "tracking": 2, "task": 3, "relay": 2, "entry": 1}, false, conflict},
+		{"not accept", prepareNotAccept, map[string]int{"content": 1, "message": 1, "submission": 1, "issued": 1, "entry": 1}, false, conflict},
 		{"repeated", prepareRepeated, map[string]int{}, false, nil},
 		{"take charge from outside", prepareCharge, map[string]int{"content": 3, "message": 2, "reference": 1, "envelope": 1, "arrival": 2, "issued": 2, "task": 3, "relay": 1}, false, conflict},
 		{"take charge of a known envelope", prepareChargeKnown, map[string]int{"content": 1, "message": 1, "arrival": 1, "issued": 1, "task": 2, "relay": 1}, false, conflict},
@@ -102,6 +104,17 @@ func facts() []fact {
 func prepareAccept(w *world) func(Instant) error {
 	client := newPEC().Bracketed()
 	return func(at Instant) error { return w.Accept(w.ctx(), w.acceptance(at, client, []byte("Buongiorno.\r\n"))) }
+}
+
+func prepareNotAccept(w *world) func(Instant) error {
+	key := SubmissionKey{Mailbox: w.mario.ID, SHA256: sha256.Sum256([]byte(newPEC()))}
+	return func(at Instant) error {
+		id := newPEC()
+		return w.NotAccept(w.ctx(), NonAcceptance{
+			Instant: at, Record: record(at, pec.EventNotAccepted, id, ""), Key: key, Provider: alfa, PEC: id,
+			Notice: w.receipt(pec.NonAcceptance, id), Inbox: InboxEntry{Mailbox: w.mario.ID, Folder: w.inbox(w.mario)},
+		})
+	}
 }
 
 func prepareRepeated(w *world) func(Instant) error {
