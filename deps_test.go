@@ -25,7 +25,8 @@ const module = "github.com/ceralacca/ceralacca"
 var mayImport = map[string]string{
 	"pec":       "",
 	"smime":     "",
-	"issuance":  "pec smime store",
+	"dialect":   "pec smime",
+	"issuance":  "pec smime store dialect",
 	"directory": "smime",
 	"store":     "pec",
 	"access":    "admission pec issuance directory store",
@@ -37,8 +38,8 @@ var mayImport = map[string]string{
 	"imapd":     "admission pec store",
 	"authority": "smime directory",
 	"check":     "pec smime store",
-	"provider":  "admission pec smime issuance directory store access incoming delivery dispatch smtpd imapd authority check",
-	"sandbox":   "provider authority directory pec smime store smtpd imapd check",
+	"provider":  "admission pec smime dialect issuance directory store access incoming delivery dispatch smtpd imapd authority check",
+	"sandbox":   "provider dialect authority directory pec smime store smtpd imapd check",
 	"bench":     "pec sandbox",
 	"e2e":       "",
 	"main": "pec smime issuance directory store access incoming delivery dispatch smtpd imapd authority check " +

@@ -5,5 +5,8 @@
 // composes, so it is no oracle for other octets (attacks.md 33). What it returns is not yet issued: the caller commits
 // it to the store first, and only then is it anybody's.
 //
+// A unit with a Dialect writes and signs as the engine of another provider, and may sign with SHA-1. That is for sandboxes
+// and tests, so that software meets what is on the wire; a provider refuses it elsewhere. The rules above hold for it too.
+//
 // A key that cannot sign is an error, never a message without signature. Nothing is on disk.
 package issuance

@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"hash"
 	"io"
 
 	"github.com/ceralacca/ceralacca/pec"
@@ -24,8 +23,9 @@ type Issued struct {
 	Structure   *pec.Structure
 }
 
-// Issue composes, checks, signs once and verifies. From and the boundary are set here; body reads the octets that follow
-// the header block of the enclosed original, and is nil if none is enclosed. The instant is the composition's.
+// Issue composes, checks, signs once and verifies. From and the boundary are set here, and in a dialect the Message-ID of a
+// receipt; body reads the octets that follow the header block of the enclosed original, and is nil if none is enclosed. The
+// instant is the composition's.
 func (u *Unit) Issue(c pec.Composition, body io.Reader) (*Issued, error) {
 	c.SigningAddress, c.Data.Issuer = u.Address, u.Name
 	if c.Boundary == "" {
@@ -34,6 +34,9 @@ func (u *Unit) Issue(c pec.Composition, body io.Reader) (*Issued, error) {
 	k, err := u.key(c.Data.At)
 	if err != nil {
 		return nil, err
+	}
+	if u.Dialect != nil {
+		return u.issueIn(c, k, body)
 	}
 	draft, err := pec.Compose(c)
 	if err == nil {
@@ -58,51 +61,72 @@ func newBoundary() string {
 
 // sign passes once over the octets: their digest is signed and verified, their MIME parts are noted.
 func (k Key) sign(d *pec.Draft, body io.Reader) (*Issued, error) {
-	sum, scan := sha256.New(), pec.NewScanner(nil)
-	scan.Write(d.Header)
-	both := io.MultiWriter(sum, scan)
-	both.Write(d.Before)
-	if d.HasOriginal {
-		if _, err := io.Copy(both, body); err != nil {
-			return nil, fmt.Errorf("reading the original: %w", err)
-		}
-		both.Write(d.After)
+	o, sum := octets{d.Header, d.Before, d.After, d.HasOriginal}, sha256.New()
+	scan, err := o.pass(body, sum)
+	if err != nil {
+		return nil, err
 	}
-	out := &Issued{Kind: d.Kind, MessageID: d.MessageID, Certificate: sha256.Sum256(k.Signer.Certificate().Raw)}
-	p7s, err := k.signDigest(sum, d, out)
+	out := k.issued(d.Kind, d.MessageID)
+	sum.Sum(out.Signed[:0])
+	p7s, err := k.Signer.SignDetached(out.Signed, d.Data.At)
+	if err == nil {
+		err = k.verify(p7s, out.Signed[:])
+	}
 	if err != nil {
 		return nil, err
 	}
 	out.Before, out.After = d.Assemble(p7s)
-	scan.Write(tailOf(d, out))
-	out.Structure = scan.Finish()
+	out.Structure = o.structure(scan, out)
 	return out, nil
 }
 
-func (k Key) signDigest(sum hash.Hash, d *pec.Draft, out *Issued) ([]byte, error) {
-	sum.Sum(out.Signed[:0])
-	p7s, err := k.Signer.SignDetached(out.Signed, d.Data.At)
-	if err != nil {
-		return nil, err
-	}
-	sd, err := smime.Parse(p7s)
-	if err != nil {
-		return nil, fmt.Errorf("reading our own signature: %w", err)
-	}
-	sig, err := sd.Verify(out.Signed[:])
-	if err != nil {
-		return nil, fmt.Errorf("verifying our own signature: %w", err)
-	}
-	if !sig.Certificate.Equal(k.Signer.Certificate()) {
-		return nil, fmt.Errorf("our own signature names another certificate")
-	}
-	return p7s, nil
+func (k Key) issued(kind pec.Kind, id pec.ID) *Issued {
+	return &Issued{Kind: kind, MessageID: id, Certificate: sha256.Sum256(k.Signer.Certificate().Raw)}
 }
 
-// tailOf is what Assemble put behind the signed octets.
-func tailOf(d *pec.Draft, out *Issued) []byte {
-	if d.HasOriginal {
-		return out.After[len(d.After):]
+// verify reads a signature of ours as a peer will.
+func (k Key) verify(p7s, digest []byte) error {
+	sd, err := smime.Parse(p7s)
+	if err != nil {
+		return fmt.Errorf("reading our own signature: %w", err)
 	}
-	return out.Before[len(d.Header)+len(d.Before):]
+	sig, err := sd.Verify(digest)
+	if err != nil {
+		return fmt.Errorf("verifying our own signature: %w", err)
+	}
+	if !sig.Certificate.Equal(k.Signer.Certificate()) {
+		return fmt.Errorf("our own signature names another certificate")
+	}
+	return nil
+}
+
+// octets are those of a draft, ours or in a dialect. What is enclosed goes between before and after.
+type octets struct {
+	header, before, after []byte
+	enclosing             bool
+}
+
+// pass gives what is signed to the digests, and all of it to a scanner.
+func (o octets) pass(body io.Reader, digests ...io.Writer) (*pec.Scanner, error) {
+	scan := pec.NewScanner(nil)
+	scan.Write(o.header)
+	all := io.MultiWriter(append(digests, scan)...)
+	all.Write(o.before)
+	if o.enclosing {
+		if _, err := io.Copy(all, body); err != nil {
+			return nil, fmt.Errorf("reading the original: %w", err)
+		}
+		all.Write(o.after)
+	}
+	return scan, nil
+}
+
+// structure ends the scan with what Assemble put behind the signed octets.
+func (o octets) structure(scan *pec.Scanner, out *Issued) *pec.Structure {
+	if o.enclosing {
+		scan.Write(out.After[len(o.after):])
+	} else {
+		scan.Write(out.Before[len(o.header)+len(o.before):])
+	}
+	return scan.Finish()
 }

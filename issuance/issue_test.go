@@ -28,6 +28,7 @@ func (i *Issued) octets(c pec.Composition) []byte {
 	return bytes.Join([][]byte{i.Before, []byte(body), i.After}, nil)
 }
 
+// norms.md 111
 func TestIssuedVerifiesAndReadsBack(t *testing.T) {
 	for _, kind := range kinds {
 		key := &watched{Signer: rsaKey()}

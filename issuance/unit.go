@@ -1,14 +1,17 @@
 package issuance
 
 import (
+	"crypto"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/ceralacca/ceralacca/dialect"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/smime"
 )
@@ -22,12 +25,20 @@ type Unit struct {
 	Domains []string    // lower case
 	Node    string      // of this process, a part of the ids that it makes
 	Keys    []Key       // by the instant of their first use
+
+	// Dialect makes the unit write and sign as another provider's engine does; nil is our own way. It is for sandboxes and
+	// tests: an engine may sign with SHA-1.
+	Dialect *dialect.Engine
 }
 
 // Key is a signing key with its certificate.
 type Key struct {
 	Signer *smime.Signer
 	From   time.Time // first use: the certificate has to be in the directory before (norms.md 118)
+
+	// What a unit with a Dialect signs with, the same as the Signer's; nil without.
+	Private crypto.Signer
+	Chain   []*x509.Certificate
 }
 
 // Units are a provider's environments; each domain belongs to one.
@@ -39,6 +50,9 @@ func NewUnits(units ...*Unit) (Units, error) {
 	for _, u := range units {
 		if len(u.Keys) == 0 {
 			return nil, fmt.Errorf("unit %s has no key", u.Address)
+		}
+		if err := u.checkDialect(); err != nil {
+			return nil, err
 		}
 		if u.Address.Key() == u.Service.Key() {
 			return nil, fmt.Errorf("unit %s: the service mailbox must be another address than the signing address", u.Address)
@@ -108,8 +122,11 @@ func (u *Unit) Certificate(at time.Time) ([sha256.Size]byte, error) {
 	return sha256.Sum256(k.Signer.Certificate().Raw), nil
 }
 
-// NewID draws an identificativo of this unit (RFC 6109 2.2.1): never the holder's domain.
+// NewID draws an identificativo of this unit (RFC 6109 2.2.1): never the holder's domain, but in a dialect that does so.
 func (u *Unit) NewID(at time.Time) pec.ID {
+	if u.Dialect != nil {
+		return u.foreignID(pec.Transport, at)
+	}
 	var random [10]byte
 	rand.Read(random[:])
 	return pec.NewID(at, u.Node, random, u.Address.Domain())

@@ -125,6 +125,7 @@ func TestUnitsThatOverlapAreRefused(t *testing.T) {
 }
 
 // RFC 6109 2.2.1: an identificativo is in the provider's domain, and never the same twice.
+// norms.md 17
 func TestNewIDs(t *testing.T) {
 	unit := unitWith(curveKey())
 	seen := map[pec.ID]bool{}
