@@ -105,6 +105,7 @@ func foreignData() CertData {
 }
 
 // TestParseCertDataQuirks is quirks.md C.
+// norms.md 102, 108
 func TestParseCertDataQuirks(t *testing.T) {
 	edit := func(old, new string) string {
 		s := strings.Replace(foreignXML, old, new, 1)
@@ -159,6 +160,7 @@ func TestParseCertDataQuirks(t *testing.T) {
 }
 
 // TestParseCertDataRefuses is what is no certification data, with what the error must say.
+// norms.md 108
 func TestParseCertDataRefuses(t *testing.T) {
 	edit := func(old, new string) string { return strings.Replace(foreignXML, old, new, 1) }
 	cases := map[string]struct{ xml, says string }{
@@ -206,6 +208,7 @@ func TestFinal(t *testing.T) {
 	}
 }
 
+// norms.md 108
 func FuzzCertData(f *testing.F) {
 	f.Add([]byte(foreignXML))
 	f.Add([]byte(strings.Replace(foreignXML, "Prova", "&#18;\x16 & &x;", 1)))

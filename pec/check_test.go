@@ -16,6 +16,7 @@ func sampleSubmitted() Submitted {
 
 // TestCheck is RFC 6109 3.1.1, a case for each fault: what is changed in the header and in what
 // SMTP said, and the codes and some words of the faults.
+// norms.md 4 to 9
 func TestCheck(t *testing.T) {
 	many := func(n int) (list []Address) {
 		for range n {

@@ -21,6 +21,7 @@ import (
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // TestGolden holds every message that we issue against a file that a person has read.
+// norms.md 13, 15, 21, 22, 26, 40, 43, 61, 63 to 66, 95, 96, 99, 101 to 103
 func TestGolden(t *testing.T) {
 	cases := map[string]func(c *Composition){
 		"transport":            nil,
@@ -138,6 +139,7 @@ func TestComposeRefuses(t *testing.T) {
 }
 
 // TestDraftCheck holds Check to drafts that were changed after Compose (attacks.md 33).
+// norms.md 114
 func TestDraftCheck(t *testing.T) {
 	replace := func(old, new string) func(*Draft) {
 		return func(d *Draft) {
@@ -202,6 +204,7 @@ func drawData(t *rapid.T) CertData {
 }
 
 // TestComposeParse is the round trip: what is composed reads back as it was meant.
+// norms.md 95, 105, 107
 func TestComposeParse(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		data := drawData(rt)

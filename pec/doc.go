@@ -24,6 +24,8 @@
 //	                the original: reading, formal checks, the few changes we make to its header
 //	compose*.go drafted.go text.go texts/
 //	                Compose: from a Composition to a Draft that is checked and then signed
+//	brief*.go       brief receipts: PlanBrief, the shortened body and its pieces, CheckBrief
+//	overdue.go      when overdue notices are owed
 //	parse.go consistent.go
 //	                ParseMessage: from a Structure to what a peer says
 //	record.go       the journal's record of a fact

@@ -111,6 +111,7 @@ func TestDecodeWords(t *testing.T) {
 
 // TestEncodeSubject: every subject is lines of at most 76 columns that give it back, to us and
 // to the standard library, and none ends its field (attacks.md 5).
+// norms.md 107
 func TestEncodeSubject(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := rapid.OneOf(rapid.String(), rapid.StringMatching(`[a-z=?_"]{1,90}( {1,3}[a-z=?_"]{1,90}){0,9}`),
@@ -209,6 +210,7 @@ func TestAddressKey(t *testing.T) {
 	}
 }
 
+// norms.md 17
 func TestIDs(t *testing.T) {
 	id := NewID(instant(), "7", [10]byte{0xab, 9: 1}, "pec.alfa.test")
 	if want := ID("cl7.20260919154119.ab000000000000000001@pec.alfa.test"); id != want {

@@ -57,6 +57,7 @@ func TestParseMessageErrors(t *testing.T) {
 
 // TestMIMEWrapping is attacks.md 13: nothing that the outermost signature does not cover gives
 // data, and nothing unsigned stands beside what it covers.
+// norms.md 75
 func TestMIMEWrapping(t *testing.T) {
 	inner := string(assembled(compose(t, sampleComposition(t, Delivered)), sampleBody))
 	alternative := "------------=_" + boundary + "-1\r\nContent-Type: multipart/alternative"
@@ -94,6 +95,7 @@ func TestMIMEWrapping(t *testing.T) {
 }
 
 // TestConsistent is attacks.md 14: header, data and original that disagree.
+// norms.md 53, 110
 func TestConsistent(t *testing.T) {
 	cases := map[string]struct {
 		kind     Kind

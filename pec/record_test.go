@@ -22,6 +22,7 @@ func sampleRecord() Record {
 	}
 }
 
+// norms.md 131
 func TestRecordGolden(t *testing.T) {
 	golden(t, "record.txt", sampleRecord().Marshal())
 }
@@ -48,6 +49,7 @@ func drawRecord(t *rapid.T) Record {
 }
 
 // TestRecordRoundTrip: no text can begin a line of its own (attacks.md 5).
+// norms.md 131
 func TestRecordRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := drawRecord(t)

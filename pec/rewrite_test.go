@@ -9,6 +9,7 @@ import (
 const ourReceived = "Received: from client by mx.pec.alfa.test; Sat, 19 Sep 2026 15:41:19 +0200\r\n"
 
 // TestRewrite is design.md 5, "what we change in an original".
+// norms.md 18
 func TestRewrite(t *testing.T) {
 	ours := "Message-ID: " + messageID.Bracketed() + "\r\n"
 	cases := map[string]struct{ in, want string }{
@@ -30,6 +31,7 @@ func TestRewrite(t *testing.T) {
 }
 
 // FuzzRewrite: nothing but the listed changes.
+// norms.md 18, 19
 func FuzzRewrite(f *testing.F) {
 	f.Add(crlf(sampleHeader))
 	f.Add([]byte("Message-ID: <a@b>\r\nmessage-id : <c@d>\r\nReturn-Path: x\r\n y\r\n\r\n"))
