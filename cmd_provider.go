@@ -14,6 +14,7 @@ import (
 
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/provider"
+	"github.com/ceralacca/ceralacca/store"
 )
 
 // configFlag names the configuration of the provider that a subcommand is about.
@@ -67,6 +68,10 @@ type mailboxCmd struct {
 	Password mailboxPasswordCmd `cmd:"" help:"Set a mailbox's password, read from standard input."`
 	Disable  mailboxDisableCmd  `cmd:"" help:"Close a mailbox: it takes no mail, nobody may log in, what it holds stays."`
 	Enable   mailboxEnableCmd   `cmd:"" help:"Open a mailbox again."`
+	Suspend  mailboxSuspendCmd  `cmd:"" help:"Suspend a mailbox: it takes no certified mail and sends none, its holder may read it."`
+	Resume   mailboxResumeCmd   `cmd:"" help:"End a suspension."`
+	Quota    mailboxQuotaCmd    `cmd:"" help:"Bound what certified mail may fill of a mailbox."`
+	Ordinary mailboxOrdinaryCmd `cmd:"" help:"Say what becomes of ordinary mail for a mailbox."`
 }
 
 type mailboxArg struct {
@@ -148,6 +153,52 @@ func (m mailboxEnableCmd) Run(ctx context.Context, log *slog.Logger) error {
 	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Enable(ctx, string(m.Address)) })
 }
 
+type mailboxSuspendCmd struct{ mailboxArg }
+
+// Run suspends the mailbox.
+func (m mailboxSuspendCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Suspend(ctx, string(m.Address)) })
+}
+
+type mailboxResumeCmd struct{ mailboxArg }
+
+// Run ends the suspension.
+func (m mailboxResumeCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.Resume(ctx, string(m.Address)) })
+}
+
+type mailboxQuotaCmd struct {
+	mailboxArg
+	Octets int64 `arg:"" help:"The most that envelopes may fill, in octets; 0 is without limit."`
+}
+
+// Validate says what is wrong with the number before anything is done.
+func (m mailboxQuotaCmd) Validate() error {
+	if m.Octets < 0 {
+		return errors.New("a quota is not negative: give a number of octets, or 0 for none")
+	}
+	return nil
+}
+
+// Run sets the quota.
+func (m mailboxQuotaCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.SetQuota(ctx, string(m.Address), m.Octets) })
+}
+
+type mailboxOrdinaryCmd struct {
+	mailboxArg
+	Policy string `arg:"" enum:"refuse,anomaly,domain" help:"'refuse' at SMTP, 'anomaly' for an anomaly envelope, 'domain' for what the domain's policy says."`
+}
+
+// Run sets the policy.
+func (m mailboxOrdinaryCmd) Run(ctx context.Context, log *slog.Logger) error {
+	policy := store.Ordinary(m.Policy)
+	if m.Policy == "domain" {
+		policy = store.OrdinaryAsDomain
+	}
+	return m.admin(ctx, log, func(a *provider.Admin) error { return a.SetOrdinary(ctx, string(m.Address), policy) })
+}
+
 type mailboxListCmd struct{ configFlag }
 
 // Run lists the mailboxes.
@@ -157,16 +208,19 @@ func (m mailboxListCmd) Run(ctx context.Context, log *slog.Logger) error {
 		if err != nil {
 			return err
 		}
-		w := newTable("ADDRESS", "STATE", "KIND", "OCTETS")
+		w := newTable("ADDRESS", "STATE", "KIND", "OCTETS", "QUOTA", "ORDINARY MAIL")
 		for _, x := range ms {
 			state, kind := "open", "holder"
-			if !x.Enabled {
+			switch {
+			case !x.Enabled:
 				state = "disabled"
+			case x.Suspended:
+				state = "suspended"
 			}
 			if x.Service {
 				kind = "service"
 			}
-			w.row(x.Address, state, kind, x.Used)
+			w.row(x.Address, state, kind, x.Used, x.Quota, cmp.Or(x.Ordinary, "as its domain"))
 		}
 		return w.Flush()
 	})

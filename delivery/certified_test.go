@@ -86,7 +86,8 @@ func TestFormOfTheReceipt(t *testing.T) {
 		{"nothing to read", pec.Complete, []string{"To: (((", "Cc: anna@comune.alfa.test"}, nil, true},
 		{"concise, To", pec.Concise, []string{"To: anna@comune.alfa.test"}, nil, false},
 		{"concise, Cc", pec.Concise, []string{"To: mario@pec.alfa.test", "Cc: anna@comune.alfa.test"}, nil, false},
-		{"brief is complete for now", pec.Brief, []string{"To: anna@comune.alfa.test"}, nil, true},
+		{"brief of what has no parts", pec.Brief, []string{"To: anna@comune.alfa.test"}, nil, true},
+		{"brief, Cc", pec.Brief, []string{"To: mario@pec.alfa.test", "Cc: anna@comune.alfa.test"}, nil, false},
 		{"nothing asked", pec.Complete, []string{"To: anna@comune.alfa.test"}, without(`<ricevuta tipo="completa" />`), true},
 		{"data besides", pec.Complete, []string{"To: anna@comune.alfa.test"}, with("<errore-esteso>x</errore-esteso><ricezione>anna@comune.alfa.test</ricezione>"), true},
 		// What cannot be enclosed is delivered all the same.
@@ -129,10 +130,20 @@ func with(text string) func(*store.Envelope) {
 	}
 }
 
-// RFC 6109 3.3.3; norms.md 88, 144: what has no open mailbox is answered at once.
+// RFC 6109 3.3.3; norms.md 88, 144: what gets into no mailbox is answered at once, each cause with its class, code and words.
 func TestNoMailbox(t *testing.T) {
-	for to, text := range map[pec.Address]string{nobody: "indirizzo non valido", closed: "casella disabilitata", ricevute: "indirizzo non valido"} {
+	type answer struct {
+		reason pec.Reason
+		text   string
+	}
+	for to, want := range map[pec.Address]answer{
+		nobody: {pec.ReasonNoRecipient, "5.1.1 - Alfa PEC S.p.A. - indirizzo non valido"}, ricevute: {pec.ReasonNoRecipient, "5.1.1 - Alfa PEC S.p.A. - indirizzo non valido"},
+		closed: {pec.ReasonOther, "5.2.1 - Alfa PEC S.p.A. - casella disabilitata"}, mario: {pec.ReasonOther, "5.2.1 - Alfa PEC S.p.A. - casella sospesa"},
+		anna: {pec.ReasonOther, "5.2.2 - Alfa PEC S.p.A. - casella piena"},
+	} {
 		w := newWorld(t)
+		must(0, w.Store.Suspend(t.Context(), mario, true))
+		must(0, w.Store.SetQuota(t.Context(), anna, 100))
 		tasks := w.arrive(fromBeta([]pec.Address{to}))
 		if err := w.Deliver(t.Context(), tasks[0]); err != nil {
 			t.Errorf("%s: %v", to, err)
@@ -144,7 +155,7 @@ func TestNoMailbox(t *testing.T) {
 			continue
 		}
 		m := w.read(relays[0].Message)
-		if m.Data.Kind != pec.NonDelivery || m.Data.Reason != pec.ReasonNoRecipient || m.Data.DeliveredTo != to || m.Data.Detail != "5.1.1 - Alfa PEC S.p.A. - "+text || m.Original != nil {
+		if m.Data.Kind != pec.NonDelivery || m.Data.Reason != want.reason || m.Data.DeliveredTo != to || m.Data.Detail != want.text || m.Original != nil {
 			t.Errorf("%s: the notice says %+v", to, m.Data)
 		}
 		if to != nobody && len(w.entries(to)) != 0 {
@@ -216,6 +227,7 @@ func TestNoKeyNoDelivery(t *testing.T) {
 }
 
 // design.md 3: an instant is never before the event that caused it.
+// norms.md 138
 func TestInstantIsNotBeforeItsCause(t *testing.T) {
 	w := newWorld(t)
 	task := w.arrive(fromBeta([]pec.Address{anna}))[0]
@@ -229,6 +241,7 @@ func TestInstantIsNotBeforeItsCause(t *testing.T) {
 }
 
 // design.md 3: a receipt is owed to whom the sender's provider is now, or else to whom signed the envelope.
+// norms.md 80
 func TestReceiptGoesToTheSendersProvider(t *testing.T) {
 	w := newWorld(t)
 	tasks := w.arrive(fromBeta([]pec.Address{anna, mario}))

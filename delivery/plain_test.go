@@ -66,3 +66,20 @@ func TestReceiptForNobodyIsHeld(t *testing.T) {
 		t.Errorf("the record is %+v", r)
 	}
 }
+
+// norms.md 88, 92: a full mailbox takes no certified mail, but what is owed to its holder, however full it is.
+func TestFullMailboxTakesReceipts(t *testing.T) {
+	w := newWorld(t)
+	w.ok(nil, w.Store.SetQuota(t.Context(), mario, 1))
+	w.sent(envelope{house: alfa(), id: "m9@pec.alfa.test", from: mario, to: []pec.Address{anna}, header: letter("m9@pec.alfa.test", mario, "To: anna@comune.alfa.test"), body: "x\r\n", kind: pec.Complete})
+	if entries := w.entries(mario); len(entries) != 1 || entries[0].Kind != string(pec.Acceptance) {
+		t.Errorf("the mailbox has %+v", entries)
+	}
+	w.ok(nil, w.Deliver(t.Context(), w.arrive(fromBeta([]pec.Address{mario}))[0]))
+	if m := w.read(w.tasks(store.TaskRelay)[0].Message); m.Data.Kind != pec.NonDelivery {
+		t.Errorf("certified mail is answered by %+v", m.Data)
+	}
+	if entries := w.entries(mario); len(entries) != 1 {
+		t.Errorf("the mailbox has %+v", entries)
+	}
+}

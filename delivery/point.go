@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"crypto"
 	"errors"
 	"log/slog"
 
@@ -17,6 +18,7 @@ type Point struct {
 	Units     issuance.Units
 	Directory func() *directory.Directory // the snapshot in force
 	Parallel  int                         // deliveries at a time
+	BriefHash crypto.Hash                 // of brief receipts: SHA-1 by the written rule, or SHA-256 (norms.md 84)
 	Log       *slog.Logger
 }
 
@@ -37,8 +39,8 @@ func (p *Point) Deliver(ctx context.Context, t store.Task) error {
 		return err
 	}
 	switch certified := m.Kind == string(pec.Transport); {
-	case certified && (missing || !box.Enabled || box.Service): // the service mailbox is no holder's (norms.md 144)
-		return p.refuse(ctx, t, missing || box.Service)
+	case certified && (missing || box.Service): // the service mailbox is no holder's (norms.md 144)
+		return p.refuse(ctx, t, noMailbox)
 	case certified:
 		return p.certified(ctx, t, m, box)
 	case missing:

@@ -45,15 +45,24 @@ func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, bo
 	if err != nil {
 		return err
 	}
+	switch {
+	case !box.Enabled:
+		return p.refuse(ctx, t, mailboxDisabled)
+	case box.Suspended:
+		return p.refuse(ctx, t, mailboxSuspended)
+	case !box.Room(d.Size + int64(len(d.Inbox.Lead))):
+		return p.refuse(ctx, t, mailboxFull)
+	}
 	s, err := p.subject(ctx, t)
 	if err != nil {
 		return err
 	}
-	issued, body, err := p.deliveryReceipt(ctx, s)
+	issued, recipe, err := p.deliveryReceipt(ctx, s)
 	if err != nil {
 		return err
 	}
-	receipt := issued.Message(t.Provider, t.PEC, body)
+	receipt := issued.Message(t.Provider, t.PEC, store.Span{})
+	receipt.Recipe = recipe
 	d.Instant, d.Receipt = s.at, &receipt
 	if d.Relay, err = p.relay(s, receipt.ID); err != nil {
 		return err
@@ -66,22 +75,38 @@ func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, bo
 	return nil
 }
 
-// deliveryReceipt issues the receipt that the sender asked for: concise to carbon copies and where it was asked for,
-// otherwise with the whole original (RFC 6109 3.3.2.1, 3.3.2.3; brief is served complete until its own issue).
-func (p *Point) deliveryReceipt(ctx context.Context, s *subject) (*issuance.Issued, store.Span, error) {
+// deliveryReceipt issues the receipt that the sender asked for: concise to carbon copies and where it was asked for, brief where
+// that was asked for and can be made, otherwise with the whole original (RFC 6109 3.3.2.1 to 3.3.2.3).
+func (p *Point) deliveryReceipt(ctx context.Context, s *subject) (*issuance.Issued, store.Recipe, error) {
 	s.data.Kind, s.data.Reason = pec.Delivered, pec.ReasonNone
 	c := pec.Composition{Data: s.data, MessageID: s.unit.NewID(s.at.At), To: s.Sender}
 	if s.data.ReceiptType == pec.Concise || !pec.Role(s.Header, s.data.DeliveredTo) || !s.enclosable() {
-		issued, err := s.unit.Issue(c, nil)
-		return issued, store.Span{}, err
+		return whole(s.unit.Issue(c, nil))(store.Span{})
+	}
+	c.Original, c.EightBit = s.Header, s.EightBit
+	if s.data.ReceiptType == pec.Brief {
+		issued, recipe, err := p.brief(ctx, s, c)
+		if !errors.Is(err, pec.ErrWhole) {
+			return issued, recipe, err
+		}
+		p.Log.Info("a brief receipt encloses the whole original", "id", s.PEC, "to", s.data.DeliveredTo, "reason", err)
 	}
 	body, err := p.Store.OpenSpan(ctx, s.Body)
 	if err != nil {
-		return nil, store.Span{}, err
+		return nil, nil, err
 	}
-	c.Original, c.EightBit = s.Header, s.EightBit
 	issued, err := s.unit.Issue(c, body.Reader())
-	return issued, s.Body, errors.Join(err, body.Close())
+	return whole(issued, errors.Join(err, body.Close()))(s.Body)
+}
+
+// whole is the recipe of an issued message over the body that it encloses.
+func whole(issued *issuance.Issued, err error) func(store.Span) (*issuance.Issued, store.Recipe, error) {
+	return func(body store.Span) (*issuance.Issued, store.Recipe, error) {
+		if err != nil {
+			return nil, nil, err
+		}
+		return issued, store.Enclosing(issued.Before, body, issued.After), nil
+	}
 }
 
 // enclosable tells whether a receipt can bear the original: a peer may have let one through whose header is none, or has
@@ -109,18 +134,37 @@ func (p *Point) relay(s *subject, receipt store.ID) (store.NewRelay, error) {
 	return r, nil
 }
 
-// refuse issues the non-delivery receipt for a mailbox that is not there or closed (RFC 6109 3.3.3; norms.md 88).
-func (p *Point) refuse(ctx context.Context, t store.Task, missing bool) error {
+// obstacle is why an envelope does not get into a mailbox, in the words of the non-delivery (field-notes.md 8).
+type obstacle string
+
+const (
+	noMailbox        obstacle = "indirizzo non valido"
+	mailboxDisabled  obstacle = "casella disabilitata"
+	mailboxSuspended obstacle = "casella sospesa"
+	mailboxFull      obstacle = "casella piena"
+)
+
+// class is the class of the error and its code (RFC 3463).
+func (o obstacle) class() (pec.Reason, string) {
+	switch o {
+	case noMailbox:
+		return pec.ReasonNoRecipient, "5.1.1"
+	case mailboxFull:
+		return pec.ReasonOther, "5.2.2"
+	}
+	return pec.ReasonOther, "5.2.1"
+}
+
+// refuse issues the non-delivery receipt at once: nothing is queued for a mailbox that may have room later (RFC 6109 3.3.3; norms.md
+// 88).
+func (p *Point) refuse(ctx context.Context, t store.Task, why obstacle) error {
 	s, err := p.subject(ctx, t)
 	if err != nil {
 		return err
 	}
-	text := "casella disabilitata"
-	if missing {
-		text = "indirizzo non valido"
-	}
-	s.data.Kind, s.data.Reason, s.data.ReceiptType = pec.NonDelivery, pec.ReasonNoRecipient, ""
-	s.data.Detail = pec.DetailOf("5.1.1", s.unit.Name, text)
+	reason, code := why.class()
+	s.data.Kind, s.data.Reason, s.data.ReceiptType = pec.NonDelivery, reason, ""
+	s.data.Detail = pec.DetailOf(code, s.unit.Name, string(why))
 	issued, err := s.unit.Issue(pec.Composition{Data: s.data, MessageID: s.unit.NewID(s.at.At), To: s.Sender}, nil)
 	if err != nil {
 		return err
@@ -133,7 +177,7 @@ func (p *Point) refuse(ctx context.Context, t store.Task, missing bool) error {
 	if err := p.Store.Refuse(ctx, r); err != nil {
 		return err
 	}
-	p.Log.Info("not delivered", "id", t.PEC, "to", t.Target, "reason", text)
+	p.Log.Info("not delivered", "id", t.PEC, "to", t.Target, "reason", why)
 	return nil
 }
 

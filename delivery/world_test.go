@@ -109,7 +109,7 @@ func newWorld(t *testing.T) *world {
 		}
 	})
 	w.Point = &Point{
-		Store: st, Units: must(issuance.NewUnits(alfa().unit)), Directory: func() *directory.Directory { return w.dir }, Parallel: 2, Log: slog.New(slog.DiscardHandler),
+		Store: st, Units: must(issuance.NewUnits(alfa().unit)), Directory: func() *directory.Directory { return w.dir }, Parallel: 2, BriefHash: crypto.SHA1, Log: slog.New(slog.DiscardHandler),
 	}
 	for _, a := range []pec.Address{mario, anna, closed} {
 		w.ok(st.AddMailbox(t.Context(), a, false, ""))
@@ -162,8 +162,11 @@ func (w *world) compose(e envelope) (*issuance.Issued, pec.CertData) {
 	for _, a := range e.to {
 		data.Recipients = append(data.Recipients, pec.Recipient{Address: a, Type: pec.Certified})
 	}
-	plain := letter(e.id, e.from) // what is enclosed may be odder than what we would sign
-	return must(e.house.unit.Issue(pec.Composition{Data: data, MessageID: e.id, Original: plain}, strings.NewReader(e.body))), data
+	issued, err := e.house.unit.Issue(pec.Composition{Data: data, MessageID: e.id, Original: e.header}, strings.NewReader(e.body))
+	if err != nil { // what is enclosed may be odder than what we would sign
+		issued = must(e.house.unit.Issue(pec.Composition{Data: data, MessageID: e.id, Original: letter(e.id, e.from)}, strings.NewReader(e.body)))
+	}
+	return issued, data
 }
 
 // arrive commits that an envelope was taken in charge, as the incoming point does, and returns the deliver tasks.

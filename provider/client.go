@@ -91,12 +91,12 @@ func (a *Admin) Close() error { return a.close() }
 
 // AddMailbox adds a holder's mailbox.
 func (a *Admin) AddMailbox(ctx context.Context, address, password string) error {
-	return a.post(ctx, "/mailbox/add", mailboxRequest{address, password})
+	return a.post(ctx, "/mailbox/add", mailboxRequest{Address: address, Password: password})
 }
 
 // SetPassword replaces a mailbox's password.
 func (a *Admin) SetPassword(ctx context.Context, address, password string) error {
-	return a.post(ctx, "/mailbox/password", mailboxRequest{address, password})
+	return a.post(ctx, "/mailbox/password", mailboxRequest{Address: address, Password: password})
 }
 
 // Disable closes a mailbox: it takes no mail and nobody may log in; what it holds stays.
@@ -107,6 +107,26 @@ func (a *Admin) Disable(ctx context.Context, address string) error {
 // Enable opens a mailbox again.
 func (a *Admin) Enable(ctx context.Context, address string) error {
 	return a.post(ctx, "/mailbox/enable", mailboxRequest{Address: address})
+}
+
+// Suspend suspends a mailbox: it takes no certified mail and sends none; its holder may read it.
+func (a *Admin) Suspend(ctx context.Context, address string) error {
+	return a.post(ctx, "/mailbox/suspend", mailboxRequest{Address: address})
+}
+
+// Resume ends that.
+func (a *Admin) Resume(ctx context.Context, address string) error {
+	return a.post(ctx, "/mailbox/resume", mailboxRequest{Address: address})
+}
+
+// SetQuota bounds what envelopes may fill, in octets; 0 is without limit.
+func (a *Admin) SetQuota(ctx context.Context, address string, octets int64) error {
+	return a.post(ctx, "/mailbox/quota", mailboxRequest{Address: address, Quota: octets})
+}
+
+// SetOrdinary says what becomes of ordinary mail for a mailbox: store.Ordinary.
+func (a *Admin) SetOrdinary(ctx context.Context, address string, policy store.Ordinary) error {
+	return a.post(ctx, "/mailbox/ordinary", mailboxRequest{Address: address, Ordinary: string(policy)})
 }
 
 // Mailboxes lists the mailboxes.

@@ -27,6 +27,8 @@ type Config struct {
 	TLS       KeyFiles        `toml:"tls"`
 	Directory DirectoryConfig `toml:"directory"`
 	Relay     RelayConfig     `toml:"relay"`
+	Ordinary  OrdinaryConfig  `toml:"ordinary"`
+	Receipts  ReceiptsConfig  `toml:"receipts"`
 	Limits    LimitsConfig    `toml:"limits"`
 
 	file  string
@@ -57,6 +59,7 @@ type UnitConfig struct {
 	ServiceMailbox string     `toml:"service_mailbox"`
 	Domains        []string   `toml:"domains"`
 	Keys           []KeyFiles `toml:"keys"`
+	Dialect        string     `toml:"dialect"` // of another engine; of a sandbox only (package dialect)
 }
 
 // KeyFiles are a certificate, with its chain behind it, and its key, both PEM.
@@ -97,6 +100,23 @@ type RouteConfig struct {
 	Domain  string `toml:"domain"`
 	Address string `toml:"address"`
 	TLSName string `toml:"tls_name"`
+}
+
+// OrdinaryConfig says what becomes of mail that no PEC provider signed: "refuse" or "anomaly". A mailbox may have a policy of its own.
+type OrdinaryConfig struct {
+	Policy  string         `toml:"policy"`
+	Domains []DomainPolicy `toml:"domains"`
+}
+
+// DomainPolicy is the policy of one domain.
+type DomainPolicy struct {
+	Domain string `toml:"domain"`
+	Policy string `toml:"policy"`
+}
+
+// ReceiptsConfig is how receipts are made.
+type ReceiptsConfig struct {
+	BriefHash string `toml:"brief_hash"` // "sha1", the written rule (RFC 6109 3.3.2.2), or "sha256"
 }
 
 // LimitsConfig are the limits of design.md 5; zero means the default.
@@ -180,6 +200,8 @@ func (c *Config) setDefaults() {
 	set(&c.DataDir, "data")
 	set(&c.Provider.Node, "1")
 	set(&c.Directory.Refresh, "24h")
+	set(&c.Ordinary.Policy, string(store.OrdinaryRefuse))
+	set(&c.Receipts.BriefHash, "sha1")
 	l := &c.Limits
 	for _, n := range []struct {
 		at *int64

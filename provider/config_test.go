@@ -11,6 +11,7 @@ import (
 
 // TestConfigRefusals holds what each broken configuration of testdata is told against the sentences beside it, octet for
 // octet: the file, the line and the cure. Nothing is made before the configuration is known to be good.
+// norms.md 113 to 117
 func TestConfigRefusals(t *testing.T) {
 	cases, err := filepath.Glob("testdata/config/*.toml")
 	if err != nil || len(cases) == 0 {

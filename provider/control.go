@@ -85,6 +85,10 @@ type MailboxInfo struct {
 	Enabled bool      `json:"enabled"`
 	Created time.Time `json:"created"`
 	Used    int64     `json:"used"`
+
+	Suspended bool   `json:"suspended"`
+	Quota     int64  `json:"quota"`    // octets; 0 is without limit
+	Ordinary  string `json:"ordinary"` // "" is as the domain's
 }
 
 // DomainInfo is a domain as subcommands show it.
@@ -107,21 +111,39 @@ type HeldInfo struct {
 
 type mailboxRequest struct {
 	Address  string `json:"address"`
-	Password string `json:"password"`
+	Password string `json:"password,omitempty"`
+	Quota    int64  `json:"quota,omitempty"`
+	Ordinary string `json:"ordinary,omitempty"`
 }
 
 func (a *admin) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /mailbox/add", a.mailbox(a.add))
-	mux.HandleFunc("POST /mailbox/password", a.mailbox(func(ctx context.Context, to pec.Address, password string) error {
-		return a.store.SetPassword(ctx, to, password)
-	}))
-	mux.HandleFunc("POST /mailbox/disable", a.mailbox(func(ctx context.Context, to pec.Address, _ string) error {
-		return a.store.SetEnabled(ctx, to, false)
-	}))
-	mux.HandleFunc("POST /mailbox/enable", a.mailbox(func(ctx context.Context, to pec.Address, _ string) error {
-		return a.store.SetEnabled(ctx, to, true)
-	}))
+	for name, do := range map[string]func(context.Context, pec.Address, mailboxRequest) error{
+		"password": func(ctx context.Context, to pec.Address, q mailboxRequest) error {
+			return a.store.SetPassword(ctx, to, q.Password)
+		},
+		"disable": func(ctx context.Context, to pec.Address, _ mailboxRequest) error {
+			return a.store.SetEnabled(ctx, to, false)
+		},
+		"enable": func(ctx context.Context, to pec.Address, _ mailboxRequest) error {
+			return a.store.SetEnabled(ctx, to, true)
+		},
+		"suspend": func(ctx context.Context, to pec.Address, _ mailboxRequest) error {
+			return a.store.Suspend(ctx, to, true)
+		},
+		"resume": func(ctx context.Context, to pec.Address, _ mailboxRequest) error {
+			return a.store.Suspend(ctx, to, false)
+		},
+		"quota": func(ctx context.Context, to pec.Address, q mailboxRequest) error {
+			return a.store.SetQuota(ctx, to, q.Quota)
+		},
+		"ordinary": func(ctx context.Context, to pec.Address, q mailboxRequest) error {
+			return a.store.SetOrdinary(ctx, to, store.Ordinary(q.Ordinary))
+		},
+	} {
+		mux.HandleFunc("POST /mailbox/"+name, a.mailbox(do))
+	}
 	mux.HandleFunc("GET /mailboxes", answer(a.mailboxes))
 	mux.HandleFunc("GET /domains", answer(a.domains))
 	mux.HandleFunc("GET /held", answer(a.heldList))
@@ -130,31 +152,31 @@ func (a *admin) handler() http.Handler {
 }
 
 // mailbox wraps what is done to one mailbox.
-func (a *admin) mailbox(do func(context.Context, pec.Address, string) error) http.HandlerFunc {
+func (a *admin) mailbox(do func(context.Context, pec.Address, mailboxRequest) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var q mailboxRequest
 		err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&q)
 		if err == nil {
 			var address pec.Address
 			if address, err = pec.ParseAddress(q.Address); err == nil {
-				err = do(r.Context(), address, q.Password)
+				err = do(r.Context(), address, q)
 			}
 		}
 		respond(w, struct{}{}, err)
 	}
 }
 
-func (a *admin) add(ctx context.Context, address pec.Address, password string) error {
+func (a *admin) add(ctx context.Context, address pec.Address, q mailboxRequest) error {
 	if _, ours := a.units.ByDomain(address.Domain()); !ours {
 		return fmt.Errorf("%s is no domain of this provider: add it to a unit's domains first", address.Domain())
 	}
 	if a.units.Reserved(address) {
 		return fmt.Errorf("%s is reserved for the provider: choose another address", address)
 	}
-	if password == "" {
+	if q.Password == "" {
 		return errors.New("a holder's mailbox has a password: give one")
 	}
-	_, err := a.store.AddMailbox(ctx, address, false, password)
+	_, err := a.store.AddMailbox(ctx, address, false, q.Password)
 	if errors.Is(err, store.ErrConflict) {
 		return fmt.Errorf("%s is there already", address)
 	}
@@ -165,7 +187,7 @@ func (a *admin) mailboxes(ctx context.Context) (any, error) {
 	ms, err := a.store.Mailboxes(ctx)
 	infos := make([]MailboxInfo, len(ms))
 	for i, m := range ms {
-		infos[i] = MailboxInfo{string(m.Address), m.Service, m.Enabled, m.Created, m.Used}
+		infos[i] = MailboxInfo{string(m.Address), m.Service, m.Enabled, m.Created, m.Used, m.Suspended, m.Quota, string(m.Ordinary)}
 	}
 	return infos, err
 }

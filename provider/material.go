@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ceralacca/ceralacca/dialect"
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
@@ -89,6 +90,11 @@ func (c *Config) loadUnit(i int, now time.Time) (*issuance.Unit, error) {
 		u.Domains = append(u.Domains, pec.Address("x@"+d).Domain())
 	}
 	var errs []error
+	if uc.Dialect != "" {
+		var err error
+		u.Dialect, err = dialect.Named(uc.Dialect)
+		errs = append(errs, err)
+	}
 	for j, k := range uc.Keys {
 		loaded, err := c.loadKey(fmt.Sprintf("%s.keys.%d", key, j), k, u, now)
 		errs = append(errs, err)
@@ -127,7 +133,7 @@ func (c *Config) loadKey(key string, k KeyFiles, u *issuance.Unit, now time.Time
 	if from.IsZero() {
 		from = chain[0].NotBefore
 	}
-	return issuance.Key{Signer: signer, From: from}, nil
+	return issuance.Key{Signer: signer, From: from, Private: private, Chain: chain}, nil
 }
 
 func (c *Config) keyPair(key, certificate, private string) (tls.Certificate, error) {

@@ -46,6 +46,7 @@ func (w *world) cutAt(p *proxy, meant func(moment) bool) {
 
 // design.md 3: the lost 250, of the client, between providers, and of each receipt; and the message that is lost itself. Client
 // and providers try again until they are answered.
+// norms.md 71
 func TestOnceLostMessages(t *testing.T) {
 	t.Parallel()
 	for _, by := range wires() {

@@ -105,6 +105,7 @@ func orders[T any](things []T) (all [][]T) {
 
 // attacks.md 14, 15: after an exchange a peer sends each of its messages again, once, thrice and three at a time, in all
 // orders, at once and days later. Nothing changes but the record, which notes each.
+// norms.md 71
 func TestOnceSentAgainAfterwards(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t).start()
@@ -164,6 +165,7 @@ func (p *proxy) hold() (release func()) {
 // attacks.md 15, 18: Beta has taken the message in charge and delivered it, and Alfa has not heard so: its 250 is on the way,
 // and so are both receipts. Now envelope and receipts come by other ways, in all orders with that 250, in every other order
 // three of each. Then what was on the way arrives.
+// norms.md 71, 72
 func TestOnceInAllOrders(t *testing.T) {
 	t.Parallel()
 	const reply = "the 250"

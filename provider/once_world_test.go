@@ -327,7 +327,9 @@ func (m *member) owes() string {
 	m.world.Helper()
 	var kinds []string
 	for _, t := range m.tasks() {
-		kinds = append(kinds, string(t.Kind))
+		if t.Kind != store.TaskOverdue { // it waits for half a day, and hides nothing
+			kinds = append(kinds, string(t.Kind))
+		}
 	}
 	slices.Sort(kinds)
 	return strings.Join(kinds, " ")

@@ -2,6 +2,7 @@ package provider
 
 import (
 	"context"
+	"crypto"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -165,7 +166,7 @@ func (p *Provider) wirePoints(m *material) {
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
 		Hostname: c.Provider.Hostname, Reserve: c.Limits.Reserve, Signing: signing, Log: p.log,
 	}
-	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 16 * cores, Log: p.log}
+	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 16 * cores, BriefHash: briefHash(c.Receipts.BriefHash), Log: p.log}
 	t := duration(c.Relay.Timeout)
 	p.dispatch = &dispatch.Point{
 		Store: p.Store, Directory: p.keeper.Current, Parallel: relays, Log: p.log, Routes: p.routes(m),
@@ -174,6 +175,14 @@ func (p *Provider) wirePoints(m *material) {
 			Timeouts: dispatch.Timeouts{Connect: t, Greeting: t, Command: t, Block: t, Final: t},
 		}),
 	}
+}
+
+// briefHash is the hash of a name that validate has let through.
+func briefHash(name string) crypto.Hash {
+	if name == "sha256" {
+		return crypto.SHA256
+	}
+	return crypto.SHA1
 }
 
 func (p *Provider) wireServers(m *material) error {

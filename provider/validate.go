@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/ceralacca/ceralacca/dialect"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
 )
@@ -42,6 +43,7 @@ func (c *Config) validate() error {
 	add(c.existing("tls.key_file", c.TLS.KeyFile))
 	faults = append(faults, c.validateDirectory()...)
 	faults = append(faults, c.validateRelay()...)
+	faults = append(faults, c.validatePolicies()...)
 	faults = append(faults, c.validateLimits()...)
 	if c.ClockFile != "" && !c.Sandbox {
 		add(c.fault("clock_file", "a clock file is honoured only with sandbox = true: remove it"))
@@ -75,12 +77,43 @@ func (c *Config) validateUnit(key string, u UnitConfig) []error {
 	if service := pec.Address(u.ServiceMailbox).Domain(); service != "" && !slices.ContainsFunc(u.Domains, func(d string) bool { return strings.EqualFold(d, service) }) {
 		add(c.fault(key+".service_mailbox", "its domain %s is not in domains: add it there", service))
 	}
+	if _, err := dialect.Named(u.Dialect); u.Dialect != "" && err != nil {
+		add(c.fault(key+".dialect", "%v", err))
+	}
+	if u.Dialect != "" && !c.Sandbox {
+		add(c.fault(key+".dialect", "another engine's way is for tests, only with sandbox = true: remove it"))
+	}
 	if len(u.Keys) == 0 {
 		add(c.fault(key+".keys", "there is none: name a certificate_file and a key_file"))
 	}
 	for j, k := range u.Keys {
 		add(c.existing(fmt.Sprintf("%s.keys.%d.certificate_file", key, j), k.CertificateFile))
 		add(c.existing(fmt.Sprintf("%s.keys.%d.key_file", key, j), k.KeyFile))
+	}
+	return faults
+}
+
+// validatePolicies looks at what is said of ordinary mail and of receipts.
+func (c *Config) validatePolicies() []error {
+	var faults []error
+	policies := []DomainPolicy{{Policy: c.Ordinary.Policy}}
+	keys := []string{"ordinary.policy"}
+	for i, d := range c.Ordinary.Domains {
+		key := fmt.Sprintf("ordinary.domains.%d", i)
+		policies, keys = append(policies, d), append(keys, key+".policy")
+		if !slices.ContainsFunc(c.Units, func(u UnitConfig) bool {
+			return slices.ContainsFunc(u.Domains, func(ours string) bool { return strings.EqualFold(ours, d.Domain) })
+		}) {
+			faults = append(faults, c.fault(key+".domain", "%q is in no unit's domains: correct it, or add it there", d.Domain))
+		}
+	}
+	for i, p := range policies {
+		if o := store.Ordinary(p.Policy); o != store.OrdinaryRefuse && o != store.OrdinaryAnomaly {
+			faults = append(faults, c.fault(keys[i], "%q is no policy: choose \"refuse\" or \"anomaly\"", p.Policy))
+		}
+	}
+	if h := c.Receipts.BriefHash; h != "sha1" && h != "sha256" {
+		faults = append(faults, c.fault("receipts.brief_hash", "%q is none of \"sha1\" and \"sha256\"", h))
 	}
 	return faults
 }

@@ -122,7 +122,7 @@ func (s *Store) Accept(ctx context.Context, a Acceptance) error {
 		b.do(`INSERT INTO tracking (provider, pec_id, recipient, state, at, fact) VALUES ($1, $2, $3, 'pending', $4, $5)`,
 			e.Provider, string(e.PEC), r.Key(), micros(a.Instant.At), b.fact[:])
 	}
-	b.put(a.Inbox, a.Receipt.ID, a.Receipt.Recipe.Size(), true)
+	b.put(a.Inbox, a.Receipt.ID, a.Receipt.Recipe.Size(), ifOpen)
 	for _, r := range a.Relays {
 		b.relay(r, e.Provider, e.PEC)
 	}

@@ -49,7 +49,11 @@ func (s *Store) Deposit(ctx context.Context, d Deposit) error {
 	t := d.Task
 	b.finish(t)
 	// A closed mailbox takes no mail; what is owed to its holder, receipts and reports, it does.
-	b.put(d.Inbox, t.Message, d.Size, d.Receipt != nil)
+	if d.Receipt == nil {
+		b.put(d.Inbox, t.Message, d.Size, always)
+	} else {
+		b.put(d.Inbox, t.Message, d.Size, ifRoom)
+	}
 	if d.Receipt != nil {
 		recipient := pec.Address(t.Target)
 		b.do(`INSERT INTO deposit (provider, pec_id, recipient, at, fact) VALUES ($1, $2, $3, $4, $5)`,
@@ -63,10 +67,16 @@ func (s *Store) Deposit(ctx context.Context, d Deposit) error {
 	return s.commit(ctx, b)
 }
 
-// put puts a message into a mailbox, which has to be there, and open if that is asked for.
-func (b *batch) put(in InboxEntry, message ID, size int64, open bool) {
-	b.must(`UPDATE mailbox SET used = used + $1, fact = $2 WHERE id = $3 AND (state = 'enabled' OR $4 = 0)`,
-		size+int64(len(in.Lead)), b.fact[:], in.Mailbox[:], boolInt(open))
+// What a mailbox must be for a message to be put into it, besides there.
+const (
+	always = ``                                                // what is owed to its holder
+	ifOpen = ` AND state = 'enabled' AND suspended = 0`        // what answers its holder's own submission
+	ifRoom = ifOpen + ` AND (quota = 0 OR used + $1 <= quota)` // mail from others
+)
+
+// put puts a message into a mailbox that is what it must be.
+func (b *batch) put(in InboxEntry, message ID, size int64, must string) {
+	b.must(`UPDATE mailbox SET used = used + $1, fact = $2 WHERE id = $3`+must, size+int64(len(in.Lead)), b.fact[:], in.Mailbox[:])
 	b.entry(in.Folder, message, in.Lead, "", size)
 }
 

@@ -63,7 +63,7 @@ func (s *Store) Hear(ctx context.Context, h Heard) error {
 		b.outcome(h.Provider, h.PEC, h.Recipients, StateFailed)
 	}
 	if h.Inbox != nil {
-		b.put(*h.Inbox, message, size, false)
+		b.put(*h.Inbox, message, size, always)
 	} else {
 		b.deliver(message, h.Sender, h.To, h.To, h.Provider, h.PEC)
 	}

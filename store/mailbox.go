@@ -15,11 +15,31 @@ type Mailbox struct {
 	Address pec.Address
 	Service bool
 	Enabled bool
-	Created time.Time
-	Used    int64 // octets deposited
+	// Suspended: it takes no certified mail and sends none, but its holder may read it, and gets what is owed.
+	Suspended bool
+	Created   time.Time
+	Used      int64    // octets deposited
+	Quota     int64    // octets that envelopes may fill; 0 is without limit
+	Ordinary  Ordinary // what becomes of ordinary mail
 
 	credentials int64 // how often they were changed
 }
+
+// Ordinary says what becomes of mail that no PEC provider signed (RFC 6109 2.2.2, norms.md 60).
+type Ordinary string
+
+// The policies for ordinary mail.
+const (
+	OrdinaryAsDomain Ordinary = ""        // as the domain's: of a mailbox only
+	OrdinaryRefuse   Ordinary = "refuse"  // at SMTP
+	OrdinaryAnomaly  Ordinary = "anomaly" // in an anomaly envelope
+)
+
+// Open tells whether the mailbox takes certified mail and may send it.
+func (m Mailbox) Open() bool { return m.Enabled && !m.Suspended }
+
+// Room tells whether an envelope of a size fits: what is owed to a holder, receipts and notices, always does (norms.md 92).
+func (m Mailbox) Room(size int64) bool { return m.Quota == 0 || m.Used+size <= m.Quota }
 
 // Inbox is the folder that deliveries go to.
 const Inbox = "INBOX"
@@ -62,13 +82,13 @@ func (s *Store) AddMailbox(ctx context.Context, address pec.Address, service boo
 	return m, nil
 }
 
-const mailboxColumns = `SELECT id, address, kind = 'service', state = 'enabled', at, used, credentials FROM mailbox `
+const mailboxColumns = `SELECT id, address, kind = 'service', state = 'enabled', suspended, at, used, quota, ordinary, credentials FROM mailbox `
 
 func scanMailbox(scan func(...any) error) (Mailbox, error) {
 	var m Mailbox
-	var at int64
-	err := scan(&m.ID, &m.Address, &m.Service, &m.Enabled, &at, &m.Used, &m.credentials)
-	m.Created = fromMicros(at)
+	var at, suspended int64
+	err := scan(&m.ID, &m.Address, &m.Service, &m.Enabled, &suspended, &at, &m.Used, &m.Quota, &m.Ordinary, &m.credentials)
+	m.Created, m.Suspended = fromMicros(at), suspended != 0
 	return m, notFound(err)
 }
 
@@ -110,16 +130,38 @@ func (s *Store) Mailboxes(ctx context.Context) ([]Mailbox, error) {
 
 // SetEnabled opens or closes a mailbox. A closed one takes no mail and nobody may log in; what it holds stays.
 func (s *Store) SetEnabled(ctx context.Context, address pec.Address, enabled bool) error {
-	m, err := s.Mailbox(ctx, address)
-	if err != nil {
-		return err
-	}
 	state := stateDisabled
 	if enabled {
 		state = stateEnabled
 	}
+	return s.setMailbox(ctx, address, `UPDATE mailbox SET state = $1, fact = $2 WHERE id = $3`, state)
+}
+
+// Suspend suspends a mailbox, or ends that.
+func (s *Store) Suspend(ctx context.Context, address pec.Address, suspended bool) error {
+	return s.setMailbox(ctx, address, `UPDATE mailbox SET suspended = $1, fact = $2 WHERE id = $3`, boolInt(suspended))
+}
+
+// SetQuota bounds what envelopes may fill; 0 is without limit.
+func (s *Store) SetQuota(ctx context.Context, address pec.Address, octets int64) error {
+	if octets < 0 {
+		return fmt.Errorf("a quota of %d octets: give a size, or 0 for none", octets)
+	}
+	return s.setMailbox(ctx, address, `UPDATE mailbox SET quota = $1, fact = $2 WHERE id = $3`, octets)
+}
+
+// SetOrdinary says what becomes of ordinary mail for a mailbox.
+func (s *Store) SetOrdinary(ctx context.Context, address pec.Address, policy Ordinary) error {
+	return s.setMailbox(ctx, address, `UPDATE mailbox SET ordinary = $1, fact = $2 WHERE id = $3`, string(policy))
+}
+
+func (s *Store) setMailbox(ctx context.Context, address pec.Address, update string, value any) error {
+	m, err := s.Mailbox(ctx, address)
+	if err != nil {
+		return err
+	}
 	b := plainBatch()
-	b.do(`UPDATE mailbox SET state = $1, fact = $2 WHERE id = $3`, state, b.fact[:], m.ID[:])
+	b.do(update, value, b.fact[:], m.ID[:])
 	if err := s.commit(ctx, b); err != nil {
 		return fmt.Errorf("changing %s: %w", address, err)
 	}
@@ -147,7 +189,7 @@ func (s *Store) SetPassword(ctx context.Context, address pec.Address, password s
 }
 
 // PruneService removes from the service mailboxes what is older than keep, for the facts are in tracking and records, and
-// the keys of submissions that are no longer recognised.
+// the keys of submissions and anomalies that are no longer recognised.
 func (s *Store) PruneService(ctx context.Context, keep time.Duration) error {
 	b := plainBatch()
 	before := micros(s.now().Add(-keep))
@@ -162,6 +204,7 @@ func (s *Store) PruneService(ctx context.Context, keep time.Duration) error {
 		AND EXISTS (SELECT 1 FROM entry WHERE folder = folder.id AND at < $1)`, before)
 	b.do(`DELETE FROM entry WHERE at < $1 AND folder IN (SELECT f.id FROM folder f JOIN mailbox m ON m.id = f.mailbox WHERE m.kind = 'service')`, before)
 	b.do(`DELETE FROM submission WHERE at <= $1`, micros(s.now().Add(-keepSubmissions)))
+	b.do(`DELETE FROM anomaly WHERE at <= $1`, micros(s.now().Add(-keepSubmissions)))
 	return s.commit(ctx, b)
 }
 

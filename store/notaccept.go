@@ -27,6 +27,6 @@ func (s *Store) NotAccept(ctx context.Context, n NonAcceptance) error {
 		return fmt.Errorf("refusing %s: %w", n.PEC, err)
 	}
 	b.issued(n.Provider, n.PEC, "", stepAccept, pec.NonAcceptance, n.Notice.ID)
-	b.put(n.Inbox, n.Notice.ID, n.Notice.Recipe.Size(), true)
+	b.put(n.Inbox, n.Notice.ID, n.Notice.Recipe.Size(), ifOpen)
 	return s.commit(ctx, b)
 }

@@ -47,7 +47,7 @@ func (s *Store) Notify(ctx context.Context, n Notice) error {
 // owed puts what is owed to a holder into the mailbox; if there is none, delivery holds it.
 func (b *batch) owed(in *InboxEntry, m NewMessage, sender, to pec.Address, provider string, id pec.ID) {
 	if in != nil {
-		b.put(*in, m.ID, m.Recipe.Size(), false)
+		b.put(*in, m.ID, m.Recipe.Size(), always)
 		return
 	}
 	b.deliver(m.ID, sender, to, to, provider, id)
