@@ -51,7 +51,7 @@ unit: ## the tests of every package but e2e, under the race detector (needs a C 
 		CERALACCA_ENGINE=postgres go test -shuffle=on -timeout 8m $(both_engines))
 
 e2e: ## the real program as processes, with real clients; on both storage engines, and several processes on one database
-	$(call part,go test ./e2e ./e2e/hostile ./e2e/cluster -count=1 -timeout 6m; \
+	$(call part,go test ./e2e ./e2e/hostile ./e2e/examples ./e2e/cluster -count=1 -timeout 6m; \
 		CERALACCA_ENGINE=postgres go test ./e2e -count=1 -timeout 6m)
 
 faults: ## what was said is durable: the order of syncs, and power cuts, from one run under strace

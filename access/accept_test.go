@@ -34,6 +34,7 @@ func (r *atEOF) Read(p []byte) (int, error) {
 }
 
 // RFC 6109 2.2.1, 3.1.4, 3.1.5: one acceptance, one envelope, and all the work that follows, under one instant.
+// norms.md 17, 20, 31, 138
 func TestAcceptedSubmission(t *testing.T) {
 	w := newWorld(t)
 	w.pass(250 * time.Millisecond)

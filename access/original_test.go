@@ -19,6 +19,7 @@ var fields = []string{
 }
 
 // design.md 5 lists exhaustively what we change in an original.
+// norms.md 18, 19
 func TestOriginalChangesOnlyAsListed(t *testing.T) {
 	w := newWorld(t)
 	received := regexp.MustCompile(`^Received: from client\.test \(\[192\.0\.2\.1\]\)\r\n\tby mx\.pec\.alfa\.test with ESMTPSA id (\S+);\r\n\t[^\r]+\r\n$`)

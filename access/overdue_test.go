@@ -151,6 +151,7 @@ func TestOverdueNoticeInFull(t *testing.T) {
 
 // norms.md 41: a jump past both terms, or an outage, issues both, the first before the final; nothing is issued twice, also by a
 // worker that lost its claim.
+// norms.md 70
 func TestOverdueAfterAnOutage(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -83,6 +83,7 @@ func TestNoticesAreBounded(t *testing.T) {
 }
 
 // attacks.md 10: an hour's worth at once, and then as much as comes back.
+// norms.md 160
 func TestBudget(t *testing.T) {
 	t.Parallel()
 	c := newClock()

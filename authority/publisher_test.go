@@ -196,6 +196,7 @@ func TestFetchedByKeeper(t *testing.T) {
 }
 
 // RFC 6109 5.6: only licensed providers. attacks.md 19: the server's certificate changes to another authority's.
+// norms.md 121, 143
 func TestChannelRefusesStrangers(t *testing.T) {
 	at := &clock{epoch.Add(time.Hour)}
 	server := serve(t, at)

@@ -50,6 +50,7 @@ func newServer(t *testing.T, elsewhere string, config *tls.Config) *httptest.Ser
 	return server
 }
 
+// norms.md 143
 func TestHTTPSFetch(t *testing.T) {
 	other := newServer(t, "", nil)
 	server := newServer(t, other.URL+"/good", nil)
@@ -86,6 +87,7 @@ func TestHTTPSFetch(t *testing.T) {
 	}
 }
 
+// norms.md 143
 func TestHTTPSFetchRefusesOldTLS(t *testing.T) {
 	server := newServer(t, "", &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11})
 	roots := x509.NewCertPool()

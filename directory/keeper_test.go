@@ -106,6 +106,7 @@ func certified(k *Keeper, domain string) bool {
 	return ok
 }
 
+// norms.md 129
 func TestKeeperStart(t *testing.T) {
 	w := newWorld()
 	k := newKeeper(t, w.config())
@@ -163,6 +164,7 @@ func TestDirectoryFromTheFuture(t *testing.T) {
 }
 
 // attacks.md 19: an entry that a newer file leaves out is gone at once, and the operators are told.
+// norms.md 123
 func TestDirectoryRemoval(t *testing.T) {
 	w := newWorld()
 	k := newKeeper(t, w.config())
@@ -240,6 +242,7 @@ func running(t *testing.T, w *world, body func(k *Keeper)) {
 	})
 }
 
+// norms.md 121
 func TestRunDaily(t *testing.T) {
 	w := newWorld()
 	w.serve(agid().sign(t, epoch, alfa()), nil)
@@ -272,6 +275,7 @@ func TestRunDaily(t *testing.T) {
 }
 
 // attacks.md 19: for days on end the last good copy serves, tries go on in growing intervals, the age is in the log.
+// norms.md 122
 func TestDirectoryUnreachableForDays(t *testing.T) {
 	w := newWorld()
 	w.disk = agid().sign(t, epoch, alfa())

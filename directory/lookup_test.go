@@ -5,6 +5,7 @@ import (
 	"testing"
 )
 
+// norms.md 20, 125
 func TestLookups(t *testing.T) {
 	d := mustParse(t, mustMarshal(t, alfa(), beta(), betaUnit()))
 	for name, want := range map[string]string{
@@ -53,6 +54,7 @@ func TestEmptyDirectory(t *testing.T) {
 }
 
 // attacks.md 19, 17: who claims a domain of another makes it nobody's; both stay what they are otherwise.
+// norms.md 126
 func TestDirectoryDuplicateDomains(t *testing.T) {
 	thief, third := beta(), betaUnit()
 	thief.Domains = append(thief.Domains, "PEC0.example")
@@ -107,6 +109,7 @@ func TestDirectoryWildcardDomains(t *testing.T) {
 }
 
 // attacks.md 11: the directory's part in judging a signer.
+// norms.md 48, 53
 func TestSigners(t *testing.T) {
 	twin := newCertificate(1, "posta-certificata@pec0.example") // name, serial and address of alfa's, another key
 	claimed := beta()

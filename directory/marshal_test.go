@@ -10,6 +10,7 @@ import (
 	"pgregory.net/rapid"
 )
 
+// norms.md 127
 func TestMarshalRootFirst(t *testing.T) {
 	got := string(mustMarshal(t, alfa()))
 	want := "dn: o=postacert\nobjectClass: top\nobjectClass: organization\nobjectClass: LDIFLocationURLObject\no: postacert\n" +
@@ -49,6 +50,7 @@ func TestMarshalReadByGoLDAP(t *testing.T) {
 	}
 }
 
+// norms.md 127
 func TestMarshalRefuses(t *testing.T) {
 	tests := []struct {
 		name, want string

@@ -77,6 +77,7 @@ func TestOpen(t *testing.T) {
 }
 
 // attacks.md 19
+// norms.md 121
 func TestDirectoryBadSignature(t *testing.T) {
 	good := agid().sign(t, epoch, alfa())
 	altered := []byte(strings.Replace(string(good), "comune.alfa.example", "comune.evil.example", 1))

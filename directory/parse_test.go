@@ -13,6 +13,7 @@ import (
 
 // The second example of RFC 6109 4.5.10. Changed: blank lines between the records and the second blank of the folded DN, which page breaks
 // and printing have lost (norms.md 1.7). The unit's providerName differs in the original too.
+// norms.md 124
 func TestRFCExample(t *testing.T) {
 	ldif, err := os.ReadFile("testdata/rfc6109-4.5.10.ldif")
 	if err != nil {
@@ -139,6 +140,7 @@ func TestNothingLeft(t *testing.T) {
 	}
 }
 
+// norms.md 124, 125
 func TestForms(t *testing.T) {
 	hash := certificateHash(certificates()[2].Raw)
 	der := base64Of(certificates()[2].Raw)
@@ -161,6 +163,7 @@ func TestForms(t *testing.T) {
 }
 
 // A certificate whose hash is published as SHA-256 is taken too.
+// norms.md 124
 func TestSHA256Hash(t *testing.T) {
 	e := beta()
 	sum := sha256.Sum256(e.Certificates[0].Raw)

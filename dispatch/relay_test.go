@@ -121,6 +121,7 @@ func TestTwentyFourHours(t *testing.T) {
 }
 
 // design.md 3, giving up: a certified recipient's end is the final notice, and nothing is tried in the ten minutes before it.
+// norms.md 70
 func TestNothingIsSentJustBeforeTheFinalNotice(t *testing.T) {
 	w := newRelayWorld(t)
 	h := w.host("pec.beta.test")

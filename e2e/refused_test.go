@@ -148,9 +148,9 @@ func TestUndeliverable(t *testing.T) {
 	if len(box) != 1+1+3 || len(failed) != 3 {
 		t.Fatalf("%d messages, %d non-deliveries; not 5 and 3", len(box), len(failed))
 	}
-	s.checkNonDelivery(t, s.beta(), failed[unknown])
-	s.checkNonDelivery(t, s.beta(), failed[disabled])
-	s.checkNonDelivery(t, s.alfa(), failed[local])
+	s.checkNonDelivery(t, s.beta(), failed[unknown], "no-dest", "5.1.1")
+	s.checkNonDelivery(t, s.beta(), failed[disabled], "altro", "5.2.1")
+	s.checkNonDelivery(t, s.alfa(), failed[local], "no-dest", "5.1.1")
 	taken := only(t, s.inbox(t, s.alfa().ServiceMailbox), "presa-in-carico", id)
 	want := []string{s.beta().Mailboxes[0].Address, unknown, disabled} // by the alphabet
 	if got := slices.Sorted(slices.Values(taken.data.Data.TakenFor)); !slices.Equal(got, want) {
@@ -162,14 +162,14 @@ func TestUndeliverable(t *testing.T) {
 	}
 }
 
-func (s *sandbox) checkNonDelivery(t *testing.T, issuer provider, m message) {
+func (s *sandbox) checkNonDelivery(t *testing.T, issuer provider, m message, class, code string) {
 	t.Helper()
 	if m.data == nil {
 		t.Error("a non-delivery is missing")
 		return
 	}
 	d := m.data
-	if d.Error != "no-dest" || !strings.HasPrefix(d.Data.Detail, "5.1.1 - "+issuer.Name+" - ") || d.Data.Receipt.Type != "" || m.original != nil {
+	if d.Error != class || !strings.HasPrefix(d.Data.Detail, code+" - "+issuer.Name+" - ") || d.Data.Receipt.Type != "" || m.original != nil {
 		t.Errorf("errore %q, errore-esteso %q, ricevuta %q, %d octets of original", d.Error, d.Data.Detail, d.Data.Receipt.Type, len(m.original))
 	}
 	if got := m.subject(t); got != "AVVISO DI MANCATA CONSEGNA: "+d.Header.Subject {
@@ -193,6 +193,7 @@ func TestReceiptTypes(t *testing.T) {
 		{"complete", "X-TipoRicevuta: completa", "completa", true},
 		{"concise", "X-TipoRicevuta: sintetica", "sintetica", false},
 		{"odd case", "x-tiporicevuta:  SinteTica ", "sintetica", false},
+		{"brief, of what has no parts", "X-TipoRicevuta: Breve", "breve", true},
 		{"unknown", "X-TipoRicevuta: qualcosa", "completa", true}, // attacks.md 4
 	} {
 		t.Run(asked.name, func(t *testing.T) {

@@ -13,6 +13,7 @@ func initialResponse(identity, user, password string) string {
 	return base64.StdEncoding.EncodeToString([]byte(identity + "\x00" + user + "\x00" + password))
 }
 
+// norms.md 93
 func TestLogin(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t)

@@ -12,6 +12,7 @@ import (
 )
 
 // RFC 6109 2.2.2, 3.2.1: a right envelope is taken in charge, and its provider's service mailbox is told for whom.
+// norms.md 54, 55
 func TestEnvelopeIsTakenInCharge(t *testing.T) {
 	for name, to := range map[string][]pec.Address{"all": {mario, anna}, "some": {anna}, "doubled": {mario, "MARIO@pec.alfa.test", mario, anna}} {
 		w := newWorld(t)

@@ -15,6 +15,7 @@ import (
 )
 
 // attacks.md 11 to 14, 16: what looks like PEC and fails a check is put aside with the check's name, and changes nothing.
+// norms.md 47 to 49, 53
 func TestForgedEnvelopesAreHeld(t *testing.T) {
 	w := newWorld(t)
 	const id = pec.ID("m1@pec.beta.test")
@@ -111,6 +112,7 @@ func wrap(octets []byte, kind, field string) []byte {
 }
 
 // attacks.md 11: a certificate counts at the instant of arrival.
+// norms.md 49
 func TestExpiredCertificateIsHeld(t *testing.T) {
 	w := newWorld(t)
 	octets := beta().issue(beta().envelope("m1@pec.beta.test", luigi, mario))

@@ -14,6 +14,7 @@ import (
 )
 
 // design.md 3, RCPT on port 25: who is answered what.
+// norms.md 130
 func TestRecipients(t *testing.T) {
 	w := newWorld(t)
 	outside := pec.Address("eva@x.test")

@@ -14,6 +14,7 @@ import (
 )
 
 // RFC 6109 3.1.6, 3.2.1, 3.3.2, 3.3.3; design.md 3: right receipts advance tracking and go to whom they are for.
+// norms.md 72
 func TestReceiptsAreHeard(t *testing.T) {
 	for kind, c := range map[pec.Kind]struct {
 		to    pec.Address
@@ -102,6 +103,7 @@ func TestTakingInChargeOfSeveral(t *testing.T) {
 }
 
 // attacks.md 15: a receipt that lies changes nothing and is put aside.
+// norms.md 72, 73
 func TestForgedReceiptsAreHeld(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent(mario, luigi, sara, gino, carla)

@@ -4,7 +4,8 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-packages="ca-certificates curl swaks libnet-ssleay-perl isync libxml2-utils openssl make git gcc libc6-dev strace sqlite3 netcat-openbsd groff-base postgresql procps"
+packages="ca-certificates curl swaks libnet-ssleay-perl isync libxml2-utils openssl make git gcc libc6-dev strace sqlite3 netcat-openbsd groff-base postgresql procps
+python3 php-cli php-curl php-xml default-jdk-headless libjakarta-mail-java libgoogle-gson-java"
 go_minor=26
 
 missing_packages() {
@@ -65,10 +66,12 @@ has_postgresql() {
 }
 
 missing_programs() {
-    for program in curl swaks perl mbsync xmllint openssl make git cc strace sqlite3 nc groff ps pkill psql; do
+    for program in curl swaks perl mbsync xmllint openssl make git cc strace sqlite3 nc groff ps pkill psql python3 php javac java; do
         command -v "$program" >/dev/null 2>&1 || echo "$program"
     done
     perl -MNet::SSLeay -e 1 2>/dev/null || echo "Net::SSLeay (Perl module)"
+    php -r 'exit(extension_loaded("curl") && extension_loaded("dom") ? 0 : 1);' 2>/dev/null || echo "curl and dom for PHP"
+    for jar in jakarta-mail jakarta-activation gson; do [ -r "/usr/share/java/$jar.jar" ] || echo "/usr/share/java/$jar.jar"; done
     echo '#include <stdlib.h>' | cc -x c -fsyntax-only - 2>/dev/null || echo "headers of the C library"
     has_postgresql || echo "PostgreSQL's server (initdb in PATH or in the directory that pg_config --bindir tells)"
     has_certificates || echo "root certificates (set SSL_CERT_FILE if they are elsewhere)"

@@ -15,6 +15,7 @@ import (
 
 // What `openssl cms -sign` makes, in the variety that providers show
 // (field-notes.md 10, quirks.md E).
+// norms.md 51, 52
 func TestWeVerifyOpenSSL(t *testing.T) {
 	for _, test := range []struct {
 		name   string

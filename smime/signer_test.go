@@ -62,6 +62,7 @@ func TestSigningCertificateAttribute(t *testing.T) {
 	}
 }
 
+// norms.md 112
 func TestWeVerifyOurs(t *testing.T) {
 	a := testAuthority()
 	for name, signer := range testSigners {
@@ -202,6 +203,7 @@ func TestSignerIsConcurrent(t *testing.T) {
 	all.Wait()
 }
 
+// norms.md 49
 func TestChain(t *testing.T) {
 	a := testAuthority()
 	key := newP256()
@@ -243,6 +245,7 @@ func TestChain(t *testing.T) {
 }
 
 // norms.md 114
+// norms.md 53
 func TestEmail(t *testing.T) {
 	for _, test := range []struct {
 		names []string

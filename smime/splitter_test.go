@@ -14,6 +14,7 @@ import (
 )
 
 // quirks.md A, B, E: headers as providers write them.
+// norms.md 51
 func TestSplitterReadsHeaders(t *testing.T) {
 	for _, test := range []struct {
 		name, contentType string
