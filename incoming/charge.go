@@ -26,7 +26,8 @@ func (p *Point) takeCharge(ctx context.Context, g *genuine) error {
 		}
 	}
 	if len(arrival.Altered) > 0 {
-		g.recipients = arrival.Altered
+		g.altered = arrival.Altered
+		p.Log.Error("a provider signed two messages with one identifier", "id", g.Data.ID, "from", g.signer.Provider, "recipients", len(g.altered))
 		return failed(checkFormal, "%s was taken in charge before with other octets", g.Data.ID)
 	}
 	if len(arrival.New) == 0 {
@@ -44,7 +45,7 @@ func (p *Point) chargeNew(ctx context.Context, g *genuine, to []pec.Address) err
 	if err := p.Store.TakeCharge(ctx, c); err != nil {
 		return err
 	}
-	g.known = c.Envelope.Message
+	g.known, g.kept = c.Envelope.Message, c.Content != nil
 	p.Log.Info("taken in charge", "id", g.Data.ID, "from", g.signer.Provider, "recipients", len(c.Recipients))
 	return nil
 }

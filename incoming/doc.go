@@ -1,10 +1,12 @@
 // Package incoming is the incoming point (RFC 6109 2.2.2, 3.2): what other providers and the Internet send us, and what
 // we send to ourselves.
 //
-// Receive returns nil when the message is taken in charge, heard, known already or held, durably, in one commit; only
-// then may 250 be said. What no PEC provider signed is refused with ErrOrdinary. What looks like PEC and fails a check is
-// held for the operators with its reason, one warning, and nobody is answered. Any other error but store.ErrUnknown means
-// that nothing was kept.
+// Receive returns nil when the message is taken in charge, heard, enclosed, known already or held, durably, in one commit; only
+// then may 250 be said. What a provider signed and is not formally right, or is a receipt that lies, comes to its recipients enclosed
+// in an anomaly envelope. What no PEC provider signed is refused with ErrOrdinary (NotCertified, if it looks like PEC), or enclosed
+// for those whose mailbox or domain takes it; a report about a message that somebody sent is enclosed for that sender whatever the
+// policy. What can be given to nobody is held for the operators. Nothing answers any of these. Any other error but
+// store.ErrUnknown means that nothing was kept.
 //
 // A message is judged in four steps, each recorded: a signature exists, its certificate is a provider's in the directory,
 // it is valid, and the message is formally right. Only what passed all four changes anything.

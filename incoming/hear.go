@@ -47,7 +47,7 @@ func (p *Point) subject(ctx context.Context, g *genuine) (*issuance.Unit, store.
 	switch g.Data.Kind {
 	case pec.TakenInCharge, pec.Delivered, pec.NonDelivery:
 	default:
-		return nil, store.Envelope{}, failed(checkFormal, "a %s from another provider means nothing to us", g.Data.Kind)
+		return nil, store.Envelope{}, lies("a %s from another provider means nothing to us", g.Data.Kind)
 	}
 	for _, u := range p.Units {
 		e, err := p.Store.Envelope(ctx, u.Entry, g.Data.ID)
@@ -58,7 +58,7 @@ func (p *Point) subject(ctx context.Context, g *genuine) (*issuance.Unit, store.
 			return nil, e, err
 		}
 	}
-	return nil, store.Envelope{}, failed(checkFormal, "%s is no message of ours", g.Data.ID)
+	return nil, store.Envelope{}, lies("%s is no message of ours", g.Data.ID)
 }
 
 // checkReceipt refuses receipts that lie (attacks.md 15): from a provider that is not the recipient's, for recipients
@@ -74,20 +74,20 @@ func (p *Point) checkReceipt(ctx context.Context, g *genuine, unit *issuance.Uni
 	}
 	for _, r := range about {
 		if entry, ok := g.dir.Domain(r.Domain()); !ok || !entry.Holds(g.cert) {
-			return failed(checkFormal, "%s is not the provider of %s", g.signer.Provider, r)
+			return lies("%s is not the provider of %s", g.signer.Provider, r)
 		}
 		t, ok := known[r.Key()]
 		switch taken := g.Data.Kind == pec.TakenInCharge; {
 		case !ok:
-			return failed(checkFormal, "%s was no certified recipient of %s", r, g.Data.ID)
+			return lies("%s was no certified recipient of %s", r, g.Data.ID)
 		case taken && !t.TakenAt.IsZero():
-			return failed(checkFormal, "%s was taken in charge already", r)
+			return lies("%s was taken in charge already", r)
 		case !taken && t.State != store.StatePending:
-			return failed(checkFormal, "the outcome for %s is known already: %s", r, t.State)
+			return lies("the outcome for %s is known already: %s", r, t.State)
 		}
 	}
 	if len(about) == 0 {
-		return failed(checkFormal, "the receipt names no recipient")
+		return lies("the receipt names no recipient")
 	}
 	return nil
 }
@@ -98,10 +98,10 @@ func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e st
 		to = unit.Service
 	}
 	if len(g.recipients) != 1 || g.recipients[0].Key() != to.Key() {
-		return store.Heard{}, failed(checkFormal, "the receipt is for %s and was sent to %v", to, g.recipients)
+		return store.Heard{}, lies("the receipt is for %s and was sent to %v", to, g.recipients)
 	}
 	if g.Data.Sender.Key() != e.Sender.Key() {
-		return store.Heard{}, failed(checkFormal, "%s was sent by %s, not by %s", g.Data.ID, e.Sender, g.Data.Sender)
+		return store.Heard{}, lies("%s was sent by %s, not by %s", g.Data.ID, e.Sender, g.Data.Sender)
 	}
 	h := store.Heard{
 		Issuer: g.signer.Key(), Provider: unit.Entry, PEC: g.Data.ID, Kind: g.Data.Kind, Recipients: about, Digest: g.digest,

@@ -1,7 +1,6 @@
 package incoming
 
 import (
-	"cmp"
 	"context"
 	"crypto"
 	"crypto/x509"
@@ -31,13 +30,19 @@ const (
 type failure struct {
 	check string
 	err   error
+	lie   bool // a receipt that a provider signed contradicts what is known, or matches nothing (attacks.md 15)
 }
 
 func (f *failure) Error() string { return f.check + ": " + f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
 func failed(check, format string, args ...any) error {
-	return &failure{check, fmt.Errorf(format, args...)}
+	return &failure{check: check, err: fmt.Errorf(format, args...)}
+}
+
+// lies is the failure of a receipt that is well formed and not true.
+func lies(format string, args ...any) error {
+	return &failure{check: checkFormal, err: fmt.Errorf(format, args...), lie: true}
 }
 
 // genuine is a message that passed all four checks.
@@ -48,6 +53,8 @@ type genuine struct {
 	signer *directory.Entry // the entry that the certificate was found in
 	digest []byte           // SHA-256 of the signed octets
 	dir    *directory.Directory
+
+	altered []pec.Address // who got other octets under the same id before
 }
 
 // judge runs the checks in one snapshot of the directory (norms.md 123) and does what the message's kind asks. What no
@@ -69,7 +76,11 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 	if !errors.As(err, &f) {
 		return err
 	}
-	return p.failed(ctx, m, g, f)
+	if err := p.failed(ctx, m, g, f); !errors.Is(err, store.ErrConflict) || m.task != nil {
+		return err
+	}
+	m.takers = nil
+	return p.failed(ctx, m, g, f) // a mailbox has changed, or the same came on another connection: decide again
 }
 
 // act does what the kind of a message that passed all checks asks.
@@ -106,18 +117,23 @@ func (p *Point) signatures(m *message, g *genuine) int {
 	return len(units)
 }
 
-// failed decides on what did not pass. Our own message whose signature or origin we do not recognise waits: the directory
-// or the keys are at fault, not the message. What was signed, but by no provider, is ordinary mail.
+// failed decides on what did not pass (RFC 6109 2.2.2). What a provider signed must reach its recipients, in an anomaly envelope;
+// all else is ordinary mail. Our own message whose signature or origin we do not recognise waits: the directory or the keys are
+// at fault, not the message. One that is not right is for the operators.
 func (p *Point) failed(ctx context.Context, m *message, g *genuine, f *failure) error {
-	if f.check != checkFormal {
-		if m.task != nil {
-			return f
-		}
-		if worth, err := p.worthKeeping(ctx, m); err != nil || !worth {
-			return cmp.Or(err, ErrOrdinary)
-		}
+	switch {
+	case m.task != nil && f.check != checkFormal:
+		return f
+	case m.task != nil:
+		return p.hold(ctx, m, g, f)
+	case f.check != checkFormal:
+		return p.ordinary(ctx, m, f)
 	}
-	return p.hold(ctx, m, g, f)
+	to := m.recipients
+	if g != nil && g.altered != nil {
+		to = g.altered
+	}
+	return p.wrap(ctx, m, g, f, to)
 }
 
 // verify runs the four checks in their order.
@@ -199,7 +215,7 @@ func (p *Point) validity(sig *smime.Signature) error {
 	return nil
 }
 
-// hold keeps what failed a check: 250 at SMTP, one warning, no answer (anomaly envelopes come with their own issue).
+// hold keeps what failed a check and can be given to nobody: 250 at SMTP, one warning, no answer.
 func (p *Point) hold(ctx context.Context, m *message, g *genuine, f *failure) error {
 	at := p.Store.Instant(time.Time{})
 	ev := m.event(pec.EventHeld)

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/pec"
@@ -90,20 +91,20 @@ func TestOrdinaryMailIsRefused(t *testing.T) {
 	}
 }
 
-// norms.md 74, design.md 3: a DSN whose returned header bears an id of ours passes, and is put aside.
-func TestReportsAboutOursAreHeld(t *testing.T) {
+// norms.md 74, design.md 3: a DSN whose returned header bears an id of ours passes any policy, in an anomaly envelope.
+func TestReportsAboutOursAreEnclosed(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent(mario, luigi)
 	header := "Subject: x\r\nMessage-ID: <" + string(id) + ">\r\n"
-	w.wantHeld("about his envelope", "a delivery report on ", report(header), id, "", mario)
-	w.wantHeld("in other case", "a delivery report on ", report(header), id, "", "MARIO@pec.alfa.test")
-	w.wantHeld("about his own id for it", "a delivery report on ", report("Message-ID: <x@y.test>\r\nX-Riferimento-Message-ID: <"+string(id)+">\r\n"), id, "", mario)
+	w.wantAside("about his envelope", "a delivery report on ", report(header), id, "", mario)
+	w.wantAside("in other case", "a delivery report on ", report("X-Y: z\r\n"+header), id, "", "MARIO@pec.alfa.test")
+	w.wantAside("about his own id for it", "a delivery report on ", report("Message-ID: <x@y.test>\r\nX-Riferimento-Message-ID: <"+string(id)+">\r\n"), id, "", mario)
 	// What we answered to Beta is reported to the address that signed it.
 	if err := w.receive(beta().issue(beta().envelope("m1@pec.beta.test", luigi, mario)), luigi, mario); err != nil {
 		t.Fatal(err)
 	}
 	m := w.ok(w.Store.Message(t.Context(), w.tasks(store.TaskRelay)[0].Message)).(store.Message)
-	w.wantHeld("about a receipt of ours", "a delivery report on ", report("Message-ID: <"+m.MessageID+">\r\n"), "", "", alfa().unit.Address)
+	w.wantAside("about a receipt of ours", "a delivery report on ", report("Message-ID: <"+m.MessageID+">\r\n"), "", "", alfa().unit.Address)
 }
 
 // What breaks off is kept nowhere.
@@ -115,5 +116,88 @@ func TestBrokenOffArrivalLeavesNothing(t *testing.T) {
 	err := w.Receive(t.Context(), Arrival{From: luigi, Recipients: []pec.Address{mario}, Hello: "x", Remote: "192.0.2.2", Body: body})
 	if !errors.Is(err, gone) || w.facts() != 0 || w.state("") != (state{}) {
 		t.Errorf("%v; %+v", err, w.state(""))
+	}
+}
+
+// norms.md 60: a mailbox, or its domain, may take ordinary mail, in an anomaly envelope; nobody else gets it. The same octets again
+// come once.
+func TestOrdinaryMailByPolicy(t *testing.T) {
+	const outside = pec.Address("eva@x.test")
+	plain := func(to string) []byte {
+		return []byte("From: eva@x.test\r\nTo: " + to + "\r\nSubject: Ciao\r\nMessage-ID: <o@x.test>\r\n\r\nx\r\n")
+	}
+	imitation := edit(beta().issue(beta().envelope("m1@pec.beta.test", luigi, mario)), "Ciao!", "Addio")
+	for name, c := range map[string]struct {
+		mailbox store.Ordinary
+		domain  store.Ordinary
+		takes   bool
+	}{
+		"nothing said":           {store.OrdinaryAsDomain, "", false},
+		"the domain takes it":    {store.OrdinaryAsDomain, store.OrdinaryAnomaly, true},
+		"the mailbox takes it":   {store.OrdinaryAnomaly, store.OrdinaryRefuse, true},
+		"the mailbox refuses it": {store.OrdinaryRefuse, store.OrdinaryAnomaly, false},
+	} {
+		w := newWorld(t)
+		w.ok(nil, w.Store.SetOrdinary(t.Context(), mario, c.mailbox))
+		w.Ordinary = func(domain string) store.Ordinary { return c.domain }
+		want := ErrOrdinary
+		if c.takes {
+			want = nil
+		}
+		if err := w.Recipient(t.Context(), outside, mario); !errors.Is(err, want) {
+			t.Errorf("%s: RCPT says %v", name, err)
+		}
+		for what, octets := range map[string][]byte{"plain": plain("mario@pec.alfa.test"), "blind": plain("x@y.test"), "an imitation": imitation} {
+			entries := len(w.entries(mario))
+			if err := w.receive(octets, outside, mario, ricevute); !errors.Is(err, want) {
+				t.Errorf("%s: %s: %v", name, what, err)
+			}
+			if !c.takes {
+				continue
+			}
+			w.wantEnclosed(name+", "+what, mario, octets, outside)
+			if ev := w.record().Events[0]; ev.Kind != pec.EventAnomaly || len(ev.Generated) != 1 {
+				t.Errorf("%s: %s: the event is %+v", name, what, ev)
+			}
+			if err := w.receive(octets, outside, mario); err != nil || len(w.entries(mario)) != entries+1 || len(w.entries(ricevute)) != 0 {
+				t.Errorf("%s: %s: again %v, %d entries", name, what, err, len(w.entries(mario))-entries)
+			}
+		}
+		if c.takes {
+			w.ok(nil, w.Store.SetQuota(t.Context(), mario, 1))
+			if err := w.Recipient(t.Context(), outside, mario); !errors.Is(err, ErrFull) {
+				t.Errorf("%s: full: %v", name, err)
+			}
+		}
+		if ts := w.ok(w.Store.Tasks(t.Context())).([]store.Task); len(ts) != 0 {
+			t.Errorf("%s: it is answered: %+v", name, ts)
+		}
+	}
+}
+
+// norms.md 61-63: what an anomaly envelope inherits, and what it says to people.
+func TestAnomalyEnvelopeInFull(t *testing.T) {
+	w := newWorld(t)
+	w.ok(nil, w.Store.SetOrdinary(t.Context(), mario, store.OrdinaryAnomaly))
+	octets := []byte("Received: from a by b;\r\n\tx\r\nFrom: eva@x.test\r\nTo: \"Mario\" <mario@pec.alfa.test>\r\nCc: c@y.test\r\nReply-To: d@y.test\r\nSubject: =?utf-8?q?Citt=C3=A0?=\r\nMessage-ID: <o@x.test>\r\n\r\nCi\xe0o\r\n")
+	w.pass(time.Minute)
+	w.ok(nil, w.receive(octets, "eva@x.test", mario))
+	whole := string(w.octets(w.entries(mario)[0].Message))
+	header, _, _ := strings.Cut(whole, "\r\n\r\n")
+	for _, want := range []string{
+		"Received: from a by b;\r\n\tx", "To: \"Mario\" <mario@pec.alfa.test>", "Cc: c@y.test", "Reply-To: d@y.test", "Message-ID: <o@x.test>", "X-Trasporto: errore",
+		`From: "Per conto di: eva@x.test" <posta-certificata@pec.alfa.test>`, "Date: Sat, 19 Sep 2026 12:01:00 +0200",
+	} {
+		if !strings.Contains(header, want) {
+			t.Errorf("the header has no %q:\n%s", want, header)
+		}
+	}
+	for _, want := range []string{"Anomalia nel messaggio", "Tali dati non sono stati certificati per il seguente errore:", "non =E8 firmato digitalmente", "mario@pec.alfa.test"} {
+		if !strings.Contains(strings.ReplaceAll(whole, "=\r\n", ""), want) {
+			t.Errorf("the text has no %q", want)
+		}
+	}
+	if words := pec.DecodeWords(strings.Split(strings.SplitAfter(header, "Subject: ")[1], "\r\n")[0]); !strings.HasPrefix(words, "ANOMALIA MESSAGGIO: Citt") {
+		t.Errorf("the subject is %q", words)
 	}
 }

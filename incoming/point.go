@@ -27,7 +27,9 @@ type Point struct {
 	Hostname  string                      // in Received
 	Reserve   int64                       // octets of disk that arrivals must leave free
 	Signing   *admission.Gate             // bounds the signatures between their instant and their commit (attacks.md 39)
-	Log       *slog.Logger
+	// Ordinary is a domain's policy for mail that no provider signed; nil refuses it.
+	Ordinary func(domain string) store.Ordinary
+	Log      *slog.Logger
 }
 
 // Arrival is one SMTP transaction from outside.
@@ -41,12 +43,14 @@ type Arrival struct {
 }
 
 var (
-	// ErrOrdinary: no PEC provider signed the message, and it does not pretend so: 550 5.7.1.
+	// ErrOrdinary: no PEC provider signed the message, and nobody that it is for takes such mail: 550 5.7.1. See NotCertified.
 	ErrOrdinary = errors.New("this mailbox takes certified mail only")
 	// ErrNotLocal: the recipient is not ours: 550 5.7.1.
 	ErrNotLocal = errors.New("we are no relay for this recipient")
 	// ErrNoDirectory: the recipient's domain is not in the distributed directory as ours: it takes no mail yet (norms.md 130).
 	ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
+	// ErrFull: the mailbox has no room for ordinary mail: 452 4.2.2.
+	ErrFull = errors.New("the mailbox is full")
 	// ErrNoMailbox: there is no such mailbox: 550 5.1.1. Certified mail is never told so at SMTP.
 	ErrNoMailbox = errors.New("no such mailbox")
 )
@@ -65,12 +69,18 @@ func (p *Point) Recipient(ctx context.Context, from, to pec.Address) error {
 	if from == "" || dir.Address(string(from)) {
 		return nil
 	}
-	if _, err := p.Store.Mailbox(ctx, to); errors.Is(err, store.ErrNotFound) {
+	box, err := p.Store.Mailbox(ctx, to)
+	switch {
+	case notFound(err):
 		return ErrNoMailbox
-	} else if err != nil {
+	case err != nil:
 		return err
+	case p.policy(box) != store.OrdinaryAnomaly:
+		return ErrOrdinary
+	case !box.Room(0):
+		return ErrFull
 	}
-	return ErrOrdinary
+	return nil
 }
 
 func (p *Point) signingAddress(a pec.Address) bool {
@@ -91,7 +101,9 @@ type message struct {
 	content    *store.Content   // nil if it came from ourselves
 	task       *store.Task      // the receive task, if it came from ourselves
 	known      store.ID         // the stored message, once its octets are
+	kept       bool             // the content is stored
 	report     pec.ID           // what it reports on, if it is a DSN about a message of ours
+	takers     []pec.Address    // who takes it though no provider signed it; nil: not known yet
 }
 
 // Receive takes a message from outside. See the package comment for what its return means.
@@ -125,55 +137,13 @@ func (p *Point) admit(ctx context.Context, m *message) error {
 	if m.noSign == nil {
 		return nil
 	}
-	worth, err := p.worthKeeping(ctx, m)
-	if err == nil && !worth {
-		err = ErrOrdinary
+	if err := p.findTakers(ctx, m); err != nil {
+		return err
 	}
-	return err
-}
-
-// worthKeeping tells whether a message that no provider signed is held rather than refused: it imitates PEC (attacks.md
-// 16), or reports on a message of ours.
-func (p *Point) worthKeeping(ctx context.Context, m *message) (bool, error) {
-	// The message is read as far as it goes: what makes it no message of PEC is for the checks to say.
-	if parsed, _ := pec.ParseMessage(m.parts); parsed.LooksLikePEC() {
-		return true, nil
+	if len(m.takers) > 0 {
+		return nil
 	}
-	about, err := p.aboutOurs(ctx, m)
-	m.report = about
-	return about != "", err
-}
-
-// aboutOurs finds the message of ours that a DSN to one of its recipients returns the header of; "" if there is none.
-func (p *Point) aboutOurs(ctx context.Context, m *message) (pec.ID, error) {
-	ids, ok := pec.ReadDSN(m.parts)
-	if !ok || m.from != "" {
-		return "", nil
-	}
-	for _, id := range ids {
-		for _, u := range p.Units {
-			if ours, err := p.reportsOn(ctx, u, id, m.recipients); err != nil || ours {
-				return id, err
-			}
-		}
-	}
-	return "", nil
-}
-
-func (p *Point) reportsOn(ctx context.Context, u *issuance.Unit, id pec.ID, to []pec.Address) (bool, error) {
-	e, err := p.Store.Envelope(ctx, u.Entry, id)
-	if err != nil && !notFound(err) {
-		return false, err
-	}
-	for _, r := range to {
-		if r.Key() == u.Address.Key() { // about a receipt of ours
-			return p.Store.Issued(ctx, string(id))
-		}
-		if err == nil && r.Key() == e.Sender.Key() {
-			return true, nil
-		}
-	}
-	return false, nil
+	return p.refuse(m, &failure{check: checkExistence, err: m.noSign})
 }
 
 func (p *Point) received(a Arrival) string {

@@ -104,7 +104,7 @@ func TestTakingInChargeOfSeveral(t *testing.T) {
 
 // attacks.md 15: a receipt that lies changes nothing and is put aside.
 // norms.md 72, 73
-func TestForgedReceiptsAreHeld(t *testing.T) {
+func TestForgedReceiptsArePutAside(t *testing.T) {
 	w := newWorld(t)
 	id := w.sent(mario, luigi, sara, gino, carla)
 	foreign := w.foreign()
@@ -138,7 +138,7 @@ func TestForgedReceiptsAreHeld(t *testing.T) {
 		"signed by nobody known":       {mallory().issue(mallory().receipt(pec.Delivered, id, luigi, all...)), []pec.Address{mario}, checkOrigin},
 		"an octet altered":             {edit(signed(beta(), pec.Delivered, id, luigi), "Ciao!", "Addio"), []pec.Address{mario}, checkValidity},
 	} {
-		w.wantHeld(name, c.want, c.octets, id, beta().unit.Address, c.to...)
+		w.wantAside(name, c.want, c.octets, id, beta().unit.Address, c.to...)
 	}
 }
 
@@ -153,7 +153,7 @@ func (w *world) foreign() pec.ID {
 }
 
 // design.md 3: the first valid outcome wins; what contradicts it, and what says it again in other octets, is put aside.
-func TestSecondOutcomesAreHeld(t *testing.T) {
+func TestSecondOutcomesArePutAside(t *testing.T) {
 	for _, first := range []pec.Kind{pec.Delivered, pec.NonDelivery} {
 		w := newWorld(t)
 		id := w.sent(mario, luigi, sara)
@@ -162,7 +162,7 @@ func TestSecondOutcomesAreHeld(t *testing.T) {
 		}
 		for _, second := range []pec.Kind{pec.Delivered, pec.NonDelivery} {
 			octets := beta().issue(beta().receipt(second, id, luigi, luigi, sara))
-			w.wantHeld(string(first)+" then "+string(second), "the outcome for luigi@pec.beta.test is known already", octets, id, beta().unit.Address, mario)
+			w.wantAside(string(first)+" then "+string(second), "the outcome for luigi@pec.beta.test is known already", octets, id, beta().unit.Address, mario)
 		}
 		if want := map[pec.Kind]string{pec.Delivered: store.StateDelivered, pec.NonDelivery: store.StateFailed}[first]; w.tracked(id, luigi).State != want {
 			t.Errorf("after %s tracking is %s", first, w.tracked(id, luigi).State)
@@ -174,7 +174,7 @@ func TestSecondOutcomesAreHeld(t *testing.T) {
 		t.Fatal(err)
 	}
 	octets := beta().issue(beta().receipt(pec.TakenInCharge, id, luigi, luigi, sara))
-	w.wantHeld("taken twice", "luigi@pec.beta.test was taken in charge already", octets, id, beta().unit.Address, ricevute)
+	w.wantAside("taken twice", "luigi@pec.beta.test was taken in charge already", octets, id, beta().unit.Address, ricevute)
 }
 
 // design.md 4, contents once: what a complete receipt brings back is a reference to what was sent, if it is the same.

@@ -2,6 +2,7 @@ package incoming
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto"
 	"crypto/ecdsa"
@@ -213,37 +214,87 @@ func (w *world) state(about pec.ID) (s state) {
 	return s
 }
 
-// wantHeld gives octets to the incoming point and checks that they are put aside for a reason: one warning, one event, nothing
-// answered, nothing changed.
-func (w *world) wantHeld(what, reason string, octets []byte, about pec.ID, from pec.Address, to ...pec.Address) {
+// wantAside gives octets to the incoming point that fail a check, and sees what becomes of them: what no provider signed is refused and
+// leaves nothing; all else lies in the recipients' mailboxes, enclosed octet for octet in an anomaly envelope, or is held if there is no
+// mailbox. There is one warning at least, and one event that says why; nothing is answered, nothing of tracking changes.
+func (w *world) wantAside(what, reason string, octets []byte, about pec.ID, from pec.Address, to ...pec.Address) {
 	w.t.Helper()
 	before, facts, warned := w.state(about), w.facts(), len(w.warnings.list)
-	if err := w.receive(octets, from, to...); err != nil {
-		w.t.Errorf("%s: %v, want it held", what, err)
+	err := w.receive(octets, from, to...)
+	if len(w.warnings.list) == warned {
+		w.t.Errorf("%s: nobody is warned", what)
+	}
+	if strings.HasPrefix(reason, "signature ") {
+		if !errors.Is(err, ErrOrdinary) || !strings.Contains(err.Error(), reason) || w.state(about) != before || w.facts() != facts {
+			w.t.Errorf("%s: %v, %+v became %+v, want it refused for %q", what, err, before, w.state(about), reason)
+		}
+		return
+	}
+	if err != nil {
+		w.t.Errorf("%s: %v, want it taken", what, err)
 		return
 	}
 	want := before
-	want.held, want.messages = want.held+1, want.messages+1
+	want.messages++
+	var boxes []pec.Address
+	for _, r := range to {
+		if _, err := w.Store.Mailbox(w.t.Context(), r); err == nil {
+			boxes, want.entries = append(boxes, r), want.entries+1
+		}
+	}
+	if len(boxes) < len(to) {
+		want.held++
+	}
 	if after := w.state(about); after != want {
 		w.t.Errorf("%s: %+v became %+v, want %+v", what, before, after, want)
 		return
 	}
-	if n := len(w.warnings.list) - warned; n != 1 {
-		w.t.Errorf("%s: %d warnings, want one", what, n)
+	w.wantEvent(what, reason, facts, len(boxes))
+	for _, r := range boxes {
+		w.wantEnclosed(what, r, octets, from)
 	}
-	held := w.ok(w.Store.HeldMessages(w.t.Context(), 1)).([]store.Held)[0]
-	if !strings.Contains(held.Reason, reason) || strings.ContainsAny(held.Reason, "\r\n\x1b") {
-		w.t.Errorf("%s: held because of %q, want %q", what, held.Reason, reason)
+	w.pass(time.Second) // so that the next one is the newest
+}
+
+// wantEvent reads the newest record: what it says of an arrival that was put aside.
+func (w *world) wantEvent(what, reason string, facts int64, boxes int) {
+	w.t.Helper()
+	r := w.record()
+	ev := r.Events[0]
+	if w.facts() != facts+1 || len(r.Events) != 1 || !strings.Contains(ev.Detail, reason) || strings.ContainsAny(ev.Detail, "\r\n\x1b") {
+		w.t.Errorf("%s: %d facts, the record is %+v, want %q", what, w.facts()-facts, r, reason)
 	}
-	if r := w.record(); w.facts() != facts+1 || len(r.Events) != 1 || r.Events[0].Kind != pec.EventHeld || r.Events[0].Detail != held.Reason {
-		w.t.Errorf("%s: the record is %+v", what, r)
+	if boxes == 0 && ev.Kind != pec.EventHeld || boxes > 0 && (ev.Kind != pec.EventAnomaly && ev.Kind != pec.EventUnmatched || len(ev.Generated) != 1) {
+		w.t.Errorf("%s: the event is %+v", what, ev)
 	}
-	o := w.ok(w.Store.Open(w.t.Context(), held.Message, nil)).(*store.Octets)
+}
+
+// wantEnclosed reads the newest message of a mailbox: the anomaly envelope (norms.md 61-64).
+func (w *world) wantEnclosed(what string, to pec.Address, octets []byte, from pec.Address) {
+	w.t.Helper()
+	entries := w.entries(to)
+	last := entries[len(entries)-1]
+	m := w.signed(last.Message)
+	whole := w.octets(last.Message)
+	if m.HasData || m.Original == nil || last.Kind != string(pec.Anomaly) || !bytes.Contains(whole, octets) || bytes.Contains(whole[:bytes.Index(whole, octets)], []byte("daticert.xml")) {
+		w.t.Errorf("%s: the mailbox has a %s:\n%s", what, last.Kind, whole)
+	}
+	onBehalf := "Per conto di: " + cmp.Or(string(from), "<>")
+	for field, want := range map[string]string{"X-Trasporto": "errore", "From": onBehalf, "X-Ricevuta": ""} {
+		if got := m.Header.Get(field); want == "" && got != "" || !strings.Contains(got, want) {
+			w.t.Errorf("%s: %s is %q", what, field, got)
+		}
+	}
+	if lead := string(last.Lead); !strings.HasPrefix(lead, "Return-Path: <"+string(from)+">\r\n") {
+		w.t.Errorf("%s: the lead is %q", what, lead)
+	}
+}
+
+func (w *world) octets(id store.ID) []byte {
+	w.t.Helper()
+	o := w.ok(w.Store.Open(w.t.Context(), id, nil)).(*store.Octets)
 	defer o.Close()
-	if kept := w.ok(io.ReadAll(o.Reader())).([]byte); !bytes.Equal(kept, octets) {
-		w.t.Errorf("%s: other octets were kept", what)
-	}
-	w.pass(time.Second) // so that the next one held is the newest
+	return w.ok(io.ReadAll(o.Reader())).([]byte)
 }
 
 // wantRefused gives octets to the incoming point and checks that they are refused as ordinary mail, and nothing is kept.

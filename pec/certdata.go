@@ -111,7 +111,12 @@ func (c CertData) validateAnomaly() error {
 	if c.Detail == "" {
 		return errors.New("anomaly without description")
 	}
-	return errors.Join(c.validateRecipients(), c.validateInstant())
+	if len(c.Recipients) > 0 { // blind copies stay blind
+		if err := c.validateRecipients(); err != nil {
+			return err
+		}
+	}
+	return c.validateInstant()
 }
 
 func (c CertData) validateCommon() error {

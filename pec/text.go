@@ -111,6 +111,9 @@ func (c CertData) recipientLines() []string {
 			lines = append(lines, string(r.Address))
 		}
 	}
+	if len(lines) == 0 {
+		return []string{noRecipients} // an anomaly's, whose message names nobody of ours
+	}
 	return lines
 }
 

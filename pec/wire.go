@@ -72,6 +72,9 @@ const (
 	labelExternal  = "posta ordinaria"
 )
 
+// noRecipients stands where an anomaly envelope has nobody to name.
+const noRecipients = "(destinatari non indicati)"
+
 // The names of the elements and attributes of RFC 6109 4.4.
 const (
 	elemRoot       = "postacert"

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/pelletier/go-toml/v2"
@@ -112,6 +113,16 @@ type OrdinaryConfig struct {
 type DomainPolicy struct {
 	Domain string `toml:"domain"`
 	Policy string `toml:"policy"`
+}
+
+// policy is that of a domain.
+func (o OrdinaryConfig) policy(domain string) store.Ordinary {
+	for _, d := range o.Domains {
+		if strings.EqualFold(d.Domain, domain) {
+			return store.Ordinary(d.Policy)
+		}
+	}
+	return store.Ordinary(o.Policy)
 }
 
 // ReceiptsConfig is how receipts are made.

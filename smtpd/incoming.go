@@ -50,7 +50,12 @@ func incomingPath(point *incoming.Point, to string) (pec.Address, error) {
 
 // incomingReply is the table of replies to what the incoming point says.
 func incomingReply(err error) error {
+	var imitation *incoming.NotCertified
 	switch {
+	case errors.As(err, &imitation):
+		return &Error{Code: 550, Enhanced: "5.7.1", Text: "il messaggio non risulta di posta certificata / this is not certified mail: " + imitation.Check, Err: err}
+	case errors.Is(err, incoming.ErrFull):
+		return &Error{Code: 452, Enhanced: "4.2.2", Text: "casella piena / the mailbox is full", Err: err}
 	case errors.Is(err, incoming.ErrOrdinary):
 		return &Error{Code: 550, Enhanced: "5.7.1", Text: "questa casella riceve solo posta certificata / this mailbox takes certified mail only", Err: err}
 	case errors.Is(err, incoming.ErrNotLocal):

@@ -94,6 +94,7 @@ func facts() []fact {
 		{"hold what we sent", prepareHoldOwn, map[string]int{"held": 1, "task": -1}, false, conflict},
 		{"first notice", prepareNotice(false), map[string]int{"content": 1, "message": 1, "issued": 1, "entry": 1}, false, conflict},
 		{"final notice", prepareNotice(true), map[string]int{"content": 1, "message": 1, "issued": 1, "entry": 1}, false, conflict},
+		{"wrap", prepareWrap, map[string]int{"content": 2, "message": 1, "reference": 1, "anomaly": 1, "entry": 1, "held": 1}, false, conflict},
 		{"report", prepareReport, map[string]int{"content": 1, "message": 1}, false, conflict},
 		{"undeliverable", prepareUndeliverable, map[string]int{"held": 1, "task": -1}, false, conflict},
 		{"done", prepareDone, map[string]int{"task": -1}, true, conflict},
@@ -306,6 +307,21 @@ func prepareRefuseOwn(w *world) func(Instant) error {
 		return w.Refuse(w.ctx(), Refusal{
 			Instant: at, Record: record(at, pec.EventNonDelivery, t.PEC, comune), Task: t, Receipt: w.receipt(pec.NonDelivery, t.PEC),
 			Own: true, Signing: signer, Sender: mario,
+		})
+	}
+}
+
+func prepareWrap(w *world) func(Instant) error {
+	digest := sha256.Sum256([]byte(newPEC()))
+	return func(at Instant) error {
+		c := w.content([]byte("strange"))
+		return w.Wrap(w.ctx(), Anomaly{
+			Instant: at, Record: record(at, pec.EventAnomaly, "", mario), Content: c, SHA256: digest, Ordinary: true,
+			Envelopes: []AnomalyEnvelope{{
+				Message: w.message(string(pec.Anomaly), "", Enclosing([]byte("before"), Span{Content: c.ID, Length: c.Size}, []byte("after"))),
+				Inboxes: map[pec.Address]InboxEntry{mario: {Mailbox: w.mario.ID, Folder: w.inbox(w.mario)}},
+			}},
+			Held: &Held{Reason: "no", Recipients: []string{"x@y.test"}},
 		})
 	}
 }

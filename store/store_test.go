@@ -271,7 +271,7 @@ func (w *world) octets(message ID, lead []byte) []byte {
 
 // allTables are those that hold facts; tail is left out, for a refused batch leaves a gap in the segments.
 func allTables() []string {
-	return strings.Fields(`meta fact event content message reference envelope submission tracking issued heard arrival task
+	return strings.Fields(`meta fact event content message reference envelope submission tracking issued heard arrival anomaly task
 		relay mailbox credential folder entry deposit held guard`)
 }
 

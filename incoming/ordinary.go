@@ -1,0 +1,122 @@
+package incoming
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+
+	"github.com/ceralacca/ceralacca/issuance"
+	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/store"
+)
+
+// NotCertified is ErrOrdinary for a message that looks like PEC and failed a check (attacks.md 16): the peer is told which.
+type NotCertified struct {
+	Check string
+	Err   error
+}
+
+func (e *NotCertified) Error() string {
+	return ErrOrdinary.Error() + ": " + e.Check + ": " + e.Err.Error()
+}
+
+// Is makes it ErrOrdinary.
+func (e *NotCertified) Is(target error) bool { return target == ErrOrdinary }
+
+// ordinary decides on what no provider signed: it goes, enclosed, to those recipients who take it. Everybody else's was refused at
+// RCPT already, unless its path spoke of a provider, or was null.
+func (p *Point) ordinary(ctx context.Context, m *message, why *failure) error {
+	if m.takers == nil {
+		if err := p.findTakers(ctx, m); err != nil {
+			return err
+		}
+	}
+	if len(m.takers) > 0 {
+		return p.wrap(ctx, m, nil, why, m.takers)
+	}
+	return p.refuse(m, why)
+}
+
+// refuse refuses ordinary mail; an imitation of PEC is a warning.
+func (p *Point) refuse(m *message, why *failure) error {
+	// The message is read as far as it goes: what makes it no message of PEC is for the checks to say.
+	if parsed, _ := pec.ParseMessage(m.parts); !parsed.LooksLikePEC() {
+		return ErrOrdinary
+	}
+	p.Log.Warn("refused: it looks like certified mail and is none", "reason", why.Error(), "sender", m.from, "recipients", len(m.recipients), "peer", m.peer)
+	return &NotCertified{why.check, why.err}
+}
+
+// findTakers finds the recipients of ordinary mail who take it: by their mailbox's policy or their domain's (norms.md 60), or because
+// it reports on a message that they sent.
+func (p *Point) findTakers(ctx context.Context, m *message) error {
+	m.takers = []pec.Address{}
+	var ids []pec.ID
+	if m.from == "" {
+		ids, _ = pec.ReadDSN(m.parts)
+	}
+	for _, r := range m.recipients {
+		about, err := p.reportFor(ctx, ids, r)
+		if err != nil {
+			return err
+		}
+		takes := about != ""
+		m.report = cmp.Or(m.report, about)
+		if !takes {
+			if takes, err = p.takesOrdinary(ctx, r, m.parts.Size); err != nil {
+				return err
+			}
+		}
+		if takes {
+			m.takers = append(m.takers, r)
+		}
+	}
+	return nil
+}
+
+func (p *Point) takesOrdinary(ctx context.Context, to pec.Address, size int64) (bool, error) {
+	box, err := p.Store.Mailbox(ctx, to)
+	if notFound(err) {
+		return false, nil
+	}
+	return err == nil && p.policy(box) == store.OrdinaryAnomaly && box.Room(size), err
+}
+
+// policy is a mailbox's for ordinary mail. One that is closed, and a provider's own, take none.
+func (p *Point) policy(box store.Mailbox) store.Ordinary {
+	switch {
+	case box.Service || !box.Open():
+		return store.OrdinaryRefuse
+	case box.Ordinary != store.OrdinaryAsDomain:
+		return box.Ordinary
+	case p.Ordinary != nil:
+		return p.Ordinary(box.Address.Domain())
+	}
+	return store.OrdinaryRefuse
+}
+
+// reportFor finds the message of ours, sent or issued by a recipient, that a DSN to it returns the header of; "" if there is none.
+func (p *Point) reportFor(ctx context.Context, ids []pec.ID, to pec.Address) (pec.ID, error) {
+	for _, id := range ids {
+		for _, u := range p.Units {
+			if ours, err := p.reportsOn(ctx, u, id, to); err != nil || ours {
+				return id, err
+			}
+		}
+	}
+	return "", nil
+}
+
+func (p *Point) reportsOn(ctx context.Context, u *issuance.Unit, id pec.ID, to pec.Address) (bool, error) {
+	if to.Key() == u.Address.Key() { // about a receipt of ours
+		return p.Store.Issued(ctx, string(id))
+	}
+	e, err := p.Store.Envelope(ctx, u.Entry, id)
+	if notFound(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("looking for what is reported on: %w", err)
+	}
+	return to.Key() == e.Sender.Key(), nil
+}
