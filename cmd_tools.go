@@ -24,6 +24,8 @@ type sandboxCmd struct {
 	BasePort  int    `default:"20250" placeholder:"N" help:"First port; 0 takes free ones (default ${default})."`
 	Mailboxes int    `default:"3" placeholder:"N" help:"Mailboxes a provider (default ${default})."`
 	Database  string `placeholder:"URL" help:"Keep the data in PostgreSQL, such as postgres://USER@HOST/NAME; the sandbox makes schemas of its own there."`
+	BetaAs    string `placeholder:"ENGINE" help:"Let Beta write and sign as another provider's engine: ${engines}."`
+	Chaos     int    `placeholder:"N" help:"Draw faults for N percent of messages."`
 	Host      string `default:"127.0.0.1" placeholder:"ADDR" help:"Address to listen on, for containers (default ${default}); the certificates name localhost, 127.0.0.1, ::1 and mx.DOMAIN."`
 }
 
@@ -37,7 +39,12 @@ func (c sandboxCmd) Validate() error {
 			return fmt.Errorf("--database: %w", err)
 		}
 	}
+	if err := sandbox.CheckEngine(c.BetaAs); c.BetaAs != "" && err != nil {
+		return fmt.Errorf("--beta-as=%s: %w", c.BetaAs, err)
+	}
 	switch {
+	case c.Chaos < 0 || c.Chaos > 100:
+		return fmt.Errorf("--chaos=%d: it is a percentage, 0 to 100", c.Chaos)
 	case c.Mailboxes < 1:
 		return fmt.Errorf("--mailboxes=%d: there is 1 at least", c.Mailboxes)
 	case c.Mailboxes > maxSandboxMailboxes:
@@ -58,7 +65,7 @@ func (c sandboxCmd) Run(ctx context.Context, log *slog.Logger) error {
 		c.Dir = filepath.Join(cache, "ceralacca-sandbox")
 	}
 	s, err := sandbox.Open(ctx, sandbox.Options{
-		Dir: c.Dir, Fresh: c.Fresh, BasePort: c.BasePort, Mailboxes: c.Mailboxes, Host: c.Host, Database: c.Database, Log: log, Fatal: fatal(log),
+		Dir: c.Dir, Fresh: c.Fresh, BasePort: c.BasePort, Mailboxes: c.Mailboxes, Host: c.Host, Database: c.Database, BetaAs: c.BetaAs, Chaos: float64(c.Chaos), Log: log, Fatal: fatal(log),
 	})
 	if err != nil {
 		return err

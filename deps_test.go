@@ -39,7 +39,7 @@ var mayImport = map[string]string{
 	"authority": "smime directory",
 	"check":     "pec smime store",
 	"provider":  "admission pec smime dialect issuance directory store access incoming delivery dispatch smtpd imapd authority check",
-	"sandbox":   "provider dialect authority directory pec smime store smtpd imapd check",
+	"sandbox":   "provider dialect authority directory pec smime issuance store smtpd imapd check",
 	"bench":     "pec sandbox",
 	"e2e":       "",
 	"main": "pec smime issuance directory store access incoming delivery dispatch smtpd imapd authority check " +

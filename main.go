@@ -14,6 +14,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/ceralacca/ceralacca/sandbox"
 )
 
 // commands is the command line. Each field's type has the Run method that does it; cmd_help.go has its help.
@@ -82,7 +84,7 @@ func newParser(c *commands) *kong.Kong {
 		kong.Description("Certified e-mail (PEC): provider, authority, sandbox, evidence."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
 		kong.Help(printHelp),
-		kong.Vars{"version": version()},
+		kong.Vars{"version": version(), "engines": strings.Join(sandbox.Engines(), ", ")},
 	)
 }
 

@@ -40,7 +40,7 @@ func (p *Point) Deliver(ctx context.Context, t store.Task) error {
 	}
 	switch certified := m.Kind == string(pec.Transport); {
 	case certified && (missing || box.Service): // the service mailbox is no holder's (norms.md 144)
-		return p.refuse(ctx, t, noMailbox)
+		return p.Refuse(ctx, t, NoMailbox)
 	case certified:
 		return p.certified(ctx, t, m, box)
 	case missing:

@@ -47,11 +47,11 @@ func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, bo
 	}
 	switch {
 	case !box.Enabled:
-		return p.refuse(ctx, t, mailboxDisabled)
+		return p.Refuse(ctx, t, MailboxDisabled)
 	case box.Suspended:
-		return p.refuse(ctx, t, mailboxSuspended)
+		return p.Refuse(ctx, t, MailboxSuspended)
 	case !box.Room(d.Size + int64(len(d.Inbox.Lead))):
-		return p.refuse(ctx, t, mailboxFull)
+		return p.Refuse(ctx, t, MailboxFull)
 	}
 	s, err := p.subject(ctx, t)
 	if err != nil {
@@ -134,30 +134,31 @@ func (p *Point) relay(s *subject, receipt store.ID) (store.NewRelay, error) {
 	return r, nil
 }
 
-// obstacle is why an envelope does not get into a mailbox, in the words of the non-delivery (field-notes.md 8).
-type obstacle string
+// Obstacle is why an envelope does not get into a mailbox, in the words of the non-delivery (field-notes.md 8).
+type Obstacle string
 
+// The obstacles.
 const (
-	noMailbox        obstacle = "indirizzo non valido"
-	mailboxDisabled  obstacle = "casella disabilitata"
-	mailboxSuspended obstacle = "casella sospesa"
-	mailboxFull      obstacle = "casella piena"
+	NoMailbox        Obstacle = "indirizzo non valido"
+	MailboxDisabled  Obstacle = "casella disabilitata"
+	MailboxSuspended Obstacle = "casella sospesa"
+	MailboxFull      Obstacle = "casella piena"
 )
 
 // class is the class of the error and its code (RFC 3463).
-func (o obstacle) class() (pec.Reason, string) {
+func (o Obstacle) class() (pec.Reason, string) {
 	switch o {
-	case noMailbox:
+	case NoMailbox:
 		return pec.ReasonNoRecipient, "5.1.1"
-	case mailboxFull:
+	case MailboxFull:
 		return pec.ReasonOther, "5.2.2"
 	}
 	return pec.ReasonOther, "5.2.1"
 }
 
-// refuse issues the non-delivery receipt at once: nothing is queued for a mailbox that may have room later (RFC 6109 3.3.3; norms.md
+// Refuse issues the non-delivery receipt at once: nothing is queued for a mailbox that may have room later (RFC 6109 3.3.3; norms.md
 // 88).
-func (p *Point) refuse(ctx context.Context, t store.Task, why obstacle) error {
+func (p *Point) Refuse(ctx context.Context, t store.Task, why Obstacle) error {
 	s, err := p.subject(ctx, t)
 	if err != nil {
 		return err

@@ -14,7 +14,7 @@ import (
 
 // issueIn issues in the unit's dialect. A receipt's own Message-ID is drawn in the engine's form for receipts, which is not
 // that of envelopes: Issued tells it.
-func (u *Unit) issueIn(c pec.Composition, k Key, body io.Reader) (*Issued, error) {
+func (u *Unit) issueIn(c pec.Composition, k Key, forged Forgery, body io.Reader) (*Issued, error) {
 	if c.Data.Kind.Receipt() {
 		c.MessageID = u.foreignID(c.Data.Kind, c.Data.At)
 	}
@@ -25,6 +25,7 @@ func (u *Unit) issueIn(c pec.Composition, k Key, body io.Reader) (*Issued, error
 	if err != nil {
 		return nil, fmt.Errorf("composing %s for %s as %s: %w", c.Data.Kind, c.Data.ID, u.Dialect.Name, err)
 	}
+	draft.Before = forged.alter(draft.Before)
 	issued, err := k.signIn(u.Dialect, draft, body)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s for %s as %s: %w", c.Data.Kind, c.Data.ID, u.Dialect.Name, err)

@@ -31,12 +31,12 @@ func (u *Unit) Issue(c pec.Composition, body io.Reader) (*Issued, error) {
 	if c.Boundary == "" {
 		c.Boundary = newBoundary()
 	}
-	k, err := u.key(c.Data.At)
+	forged, k, err := u.forge(&c)
 	if err != nil {
 		return nil, err
 	}
 	if u.Dialect != nil {
-		return u.issueIn(c, k, body)
+		return u.issueIn(c, k, forged, body)
 	}
 	draft, err := pec.Compose(c)
 	if err == nil {
@@ -45,6 +45,7 @@ func (u *Unit) Issue(c pec.Composition, body io.Reader) (*Issued, error) {
 	if err != nil {
 		return nil, fmt.Errorf("composing %s for %s: %w", c.Data.Kind, c.Data.ID, err)
 	}
+	draft.Before = forged.alter(draft.Before)
 	issued, err := k.sign(draft, body)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s for %s: %w", c.Data.Kind, c.Data.ID, err)

@@ -29,6 +29,8 @@ type Unit struct {
 	// Dialect makes the unit write and sign as another provider's engine does; nil is our own way. It is for sandboxes and
 	// tests: an engine may sign with SHA-1.
 	Dialect *dialect.Engine
+	// Forge, of a sandbox only, makes the unit issue what no provider must.
+	Forge func(*pec.Composition) Forgery
 }
 
 // Key is a signing key with its certificate.

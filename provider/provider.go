@@ -36,6 +36,7 @@ type Options struct {
 	Fatal func(error)
 	// Fault is for tests of crashes (store.Options.Fault); nil in production.
 	Fault func(store.Place) error
+	Hooks Hooks
 }
 
 // Provider is one running provider.
@@ -43,6 +44,7 @@ type Provider struct {
 	Store *store.Store
 	Units issuance.Units
 
+	hooks    Hooks
 	config   *Config
 	clock    *Clock
 	log      *slog.Logger
@@ -68,13 +70,16 @@ func Open(ctx context.Context, c *Config, o Options) (*Provider, error) {
 	if err != nil {
 		return nil, err
 	}
+	p := &Provider{Units: m.units, config: c, clock: o.Clock, log: o.Log}
 	so := c.StoreOptions(o.Clock)
 	so.Fatal, so.Log, so.Fault = o.Fatal, o.Log, o.Fault
-	st, err := store.Open(ctx, so)
-	if err != nil {
+	if c.Sandbox {
+		p.hooks = o.Hooks
+		p.install(o.Hooks, &so)
+	}
+	if p.Store, err = store.Open(ctx, so); err != nil {
 		return nil, fmt.Errorf("opening the data: %w", err)
 	}
-	p := &Provider{Store: st, Units: m.units, config: c, clock: o.Clock, log: o.Log}
 	if err := p.prepare(ctx, m); err != nil {
 		return nil, errors.Join(err, p.Close())
 	}
@@ -197,13 +202,17 @@ func (p *Provider) wireServers(m *material) error {
 	mx := base
 	// What another provider accepted must fit, with all that an envelope adds (design.md 5).
 	mx.MaxSize = c.Limits.Message + c.Limits.Message/10 + 2<<20
+	port25 := smtpd.Incoming(mx, p.incoming)
+	if p.hooks.Receive != nil {
+		port25.Receive = p.hooks.Receive(port25.Receive)
+	}
 	implicit := base
 	implicit.Implicit = true
 	for _, s := range []struct {
 		name, address string
 		config        smtpd.Config
 	}{
-		{"smtp", c.Listen.SMTP, smtpd.Incoming(mx, p.incoming)},
+		{"smtp", c.Listen.SMTP, port25},
 		{"submission", c.Listen.Submission, smtpd.Submission(base, p.access)},
 		{"submissions", c.Listen.Submissions, smtpd.Submission(implicit, p.access)},
 	} {
@@ -233,6 +242,9 @@ func (p *Provider) listen() error {
 		var err error
 		if s.listener, err = net.Listen("tcp", s.address); err != nil {
 			return p.config.fault("listen."+s.name, "the port cannot be opened: %v. %s", err, portCure(err))
+		}
+		if s.name == "smtp" && p.hooks.Port25 != nil {
+			s.listener = p.hooks.Port25(s.listener)
 		}
 	}
 	var err error

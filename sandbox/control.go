@@ -27,6 +27,9 @@ func (s *Sandbox) handler() http.Handler {
 	mux.HandleFunc("GET /messages/{provider}/{id}/{kind}/{recipient}", s.raw)
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, r *http.Request) { s.clockReply(w, nil) })
 	mux.HandleFunc("POST /clock", s.advance)
+	mux.HandleFunc("GET /faults", func(w http.ResponseWriter, r *http.Request) { s.faultsReply(w) })
+	mux.HandleFunc("POST /faults", s.setFault)
+	mux.HandleFunc("DELETE /faults", s.clearFaults)
 	return guarded(mux)
 }
 

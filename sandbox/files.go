@@ -115,7 +115,7 @@ func prepare(o Options, p *plan, now time.Time) (*material, error) {
 		return nil, err
 	}
 	for _, pp := range p.providers {
-		if err := writeConfig(o, p, pp); err != nil {
+		if err := errors.Join(makeForgeable(dir, pp, now), writeConfig(o, p, pp)); err != nil {
 			return nil, err
 		}
 	}
@@ -250,8 +250,12 @@ func (m *material) publisher(p *plan, now func() time.Time) (*authority.Publishe
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", pp.signingCert, err)
 		}
+		past, err := readCertificate(filepath.Join(m.dir, pp.expiredCert))
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", pp.expiredCert, err)
+		}
 		entries = append(entries, &directory.Entry{
-			Provider: pp.name, Certificates: []*x509.Certificate{cert}, ServiceMailbox: pp.service, Domains: pp.domains,
+			Provider: pp.name, Certificates: []*x509.Certificate{cert, past}, ServiceMailbox: pp.service, Domains: pp.domains,
 			LDIFURL: p.ldifURL(), Description: "sandbox, for tests only",
 		})
 	}
@@ -278,7 +282,8 @@ node = "{{.P.Short}}"
 signing_address = "{{.P.Signing}}"
 service_mailbox = "{{.P.Service}}"
 domains = ["{{index .P.Domains 0}}", "{{index .P.Domains 1}}"]
-
+{{with .P.Dialect}}dialect = "{{.}}"
+{{end}}
 [[units.keys]]
 certificate_file = "signing.pem"
 key_file = "signing.key"
@@ -325,6 +330,7 @@ type configData struct {
 type configProvider struct {
 	Name, Short, Signing, Service, SMTP, Submission, Submissions, IMAPS string
 	Domains                                                             []string
+	Dialect                                                             string
 }
 
 type configRoute struct{ Domain, Address, Name string }
@@ -336,8 +342,11 @@ func writeConfig(o Options, p *plan, pp *providerPlan) error {
 	}
 	d := configData{URL: p.ldifURL(), Database: database, P: configProvider{
 		pp.name, pp.short, pp.signing(), pp.service,
-		p.listened(pp.smtp), p.listened(pp.submission), p.listened(pp.submissions), p.listened(pp.imaps), pp.domains,
+		p.listened(pp.smtp), p.listened(pp.submission), p.listened(pp.submissions), p.listened(pp.imaps), pp.domains, "",
 	}}
+	if pp.short == "beta" {
+		d.P.Dialect = o.BetaAs
+	}
 	for _, other := range p.providers {
 		if other == pp {
 			continue

@@ -29,6 +29,7 @@ type providerPlan struct {
 	smtp, submission, submissions, imaps string
 	config, data, signingCert, dirCert   string // paths in the sandbox's directory
 	signingKey, dirKey, tlsCert, tlsKey  string
+	expiredCert, unlistedCert            string // of the signing key, for faults
 }
 
 type outsidePlan struct {
@@ -140,6 +141,7 @@ func newProviderPlan(short string, mailboxes int) *providerPlan {
 		name: title + " PEC S.p.A.", short: short, domains: []string{"pec." + short + ".test", second + "." + short + ".test"},
 		config: short + "/ceralacca.toml", data: short + "/data", signingCert: short + "/signing.pem", signingKey: short + "/signing.key",
 		tlsCert: short + "/server.pem", tlsKey: short + "/server.key", dirCert: short + "/client.pem", dirKey: short + "/client.key",
+		expiredCert: short + "/expired.pem", unlistedCert: short + "/unlisted.pem",
 	}
 	pp.service = "ricevute@" + pp.domains[0]
 	for i := range mailboxes {

@@ -58,9 +58,10 @@ func findRaw(ctx context.Context, st *store.Store, provider string, id pec.ID, k
 	if err != nil {
 		return store.ID{}, err
 	}
-	i := slices.IndexFunc(about, func(a store.Audited) bool { return a.Kind == string(kind) && a.Recipient == to.Key() })
-	if i < 0 {
-		return store.ID{}, store.ErrNotFound
+	for _, a := range slices.Backward(about) { // of two overdue notices the final one
+		if a.Kind == string(kind) && a.Recipient == to.Key() {
+			return a.Message, nil
+		}
 	}
-	return about[i].Message, nil
+	return store.ID{}, store.ErrNotFound
 }

@@ -40,6 +40,8 @@ const (
 	stateTaken     recipientState = "taken"     // and said so in a receipt
 	stateDelivered recipientState = "delivered" // it is in the mailbox
 	stateFailed    recipientState = "failed"
+	stateLate      recipientState = "late"   // the notice of 12 hours was issued
+	stateLost      recipientState = "lost"   // and that of 24 hours
 	stateHanded    recipientState = "handed" // ordinary mail: its server answered 250
 )
 
@@ -54,6 +56,10 @@ func (s recipientState) in(l language) string {
 		return l.Say("delivered", "consegnato")
 	case stateFailed:
 		return l.Say("failed", "non consegnato")
+	case stateLate:
+		return l.Say("overdue (12 hours)", "in ritardo (12 ore)")
+	case stateLost:
+		return l.Say("overdue (24 hours)", "non consegnato entro 24 ore")
 	case stateHanded:
 		return l.Say("handed over (ordinary mail)", "inoltrato (posta ordinaria)")
 	}
@@ -163,6 +169,10 @@ func stateOf(t store.Tracking, r store.Relay) recipientState {
 		return stateDelivered
 	case t.State == store.StateFailed:
 		return stateFailed
+	case !t.Final.IsZero():
+		return stateLost
+	case !t.FirstNotice.IsZero():
+		return stateLate
 	case !t.TakenAt.IsZero():
 		return stateTaken
 	case r.State == store.RelayDone:
@@ -177,6 +187,9 @@ func receipts(p *providerPlan, id pec.ID, t store.Tracking) []rawLink {
 	var links []rawLink
 	if !t.TakenAt.IsZero() && !slices.Contains(p.domains, t.Recipient.Domain()) {
 		links = append(links, link(p.short, id, pec.TakenInCharge, t.Recipient))
+	}
+	if !t.FirstNotice.IsZero() || !t.Final.IsZero() {
+		links = append(links, link(p.short, id, pec.Overdue, t.Recipient))
 	}
 	switch t.State {
 	case store.StateDelivered:

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,29 @@ func TestStatesOfACertifiedRecipient(t *testing.T) {
 		}
 		if got := strings.Join(kinds, " "); got != c.links {
 			t.Errorf("%s: links %q, want %q", c.name, got, c.links)
+		}
+	}
+}
+
+// The notices of 12 and 24 hours show until an outcome comes, and can be read.
+func TestStatesOfAnOverdueRecipient(t *testing.T) {
+	p, now := newProviderPlan("alfa", 1), time.Unix(1, 0)
+	for _, c := range []struct {
+		tracking store.Tracking
+		want     recipientState
+	}{
+		{store.Tracking{State: store.StatePending, FirstNotice: now}, stateLate},
+		{store.Tracking{State: store.StatePending, FirstNotice: now, Final: now}, stateLost},
+		{store.Tracking{State: store.StatePending, TakenAt: now, Final: now}, stateLost},
+		{store.Tracking{State: store.StateDelivered, FirstNotice: now, Final: now}, stateDelivered},
+	} {
+		c.tracking.Recipient = "luigi.verdi@pec.beta.test"
+		if got := stateOf(c.tracking, store.Relay{State: store.RelayCancelled}); got != c.want {
+			t.Errorf("%+v: %s, want %s", c.tracking, got, c.want)
+		}
+		links := receipts(p, "a@c", c.tracking)
+		if !slices.ContainsFunc(links, func(l rawLink) bool { return l.kind == pec.Overdue }) {
+			t.Errorf("%+v: the links are %v", c.tracking, links)
 		}
 	}
 }

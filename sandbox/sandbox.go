@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -28,6 +29,8 @@ type Options struct {
 	Mailboxes int    // a provider
 	Database  string // URL of a PostgreSQL database; empty: everything is in Dir
 	Host      string
+	BetaAs    string  // the engine that Beta writes as (package dialect); empty: ours
+	Chaos     float64 // percent of messages that some fault befalls
 	Log       *slog.Logger
 	Fatal     func(error)
 }
@@ -49,6 +52,7 @@ type Sandbox struct {
 	outside   *outside
 	running   []*member
 	recent    recentMessages
+	faults    *faultSet
 }
 
 // member is one provider of the sandbox.
@@ -60,7 +64,7 @@ type member struct {
 // Open takes the directory, makes what is missing in a new one, and binds every port. After an error nothing is held, and
 // nothing that was there is changed.
 func Open(ctx context.Context, o Options) (*Sandbox, error) {
-	s := &Sandbox{o: o}
+	s := &Sandbox{o: o, faults: newFaultSet(rand.Uint64(), o.Chaos/100)}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -144,7 +148,11 @@ func (s *Sandbox) openProviders(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		p, err := provider.Open(ctx, c, provider.Options{Clock: s.clock, Log: s.o.Log.With("provider", pp.short), Fatal: s.o.Fatal})
+		wrong, err := s.newMischief(pp)
+		if err != nil {
+			return err
+		}
+		p, err := provider.Open(ctx, c, provider.Options{Clock: s.clock, Log: s.o.Log.With("provider", pp.short), Fatal: s.o.Fatal, Hooks: wrong.hooks()})
 		if err != nil {
 			return err
 		}
@@ -158,20 +166,41 @@ func (s *Sandbox) openProviders(ctx context.Context) error {
 
 // addMailboxes makes the mailboxes that are not there yet, and gives the service mailbox its password.
 func addMailboxes(ctx context.Context, st *store.Store, pp *providerPlan) error {
+	g, ctx := errgroup.WithContext(ctx) // a password costs 30 ms of a core
 	for _, address := range pp.mailboxes {
-		_, err := st.Mailbox(ctx, pec.Address(address))
-		if errors.Is(err, store.ErrNotFound) {
-			_, err = st.AddMailbox(ctx, pec.Address(address), false, Password)
-		}
-		if err != nil {
-			return fmt.Errorf("making %s: %w", address, err)
-		}
+		g.Go(func() error { return addMailbox(ctx, st, address, nil) })
 	}
-	_, err := st.Authenticate(ctx, pp.service, Password)
-	if errors.Is(err, store.ErrLogin) {
-		err = st.SetPassword(ctx, pec.Address(pp.service), Password)
+	for local, then := range map[string]func(pec.Address) error{
+		fullMailbox:     func(a pec.Address) error { return st.SetQuota(ctx, a, 1) },
+		disabledMailbox: func(a pec.Address) error { return st.SetEnabled(ctx, a, false) },
+		silentMailbox:   nil, slowMailbox: nil, oddMailbox: nil,
+	} {
+		g.Go(func() error { return addMailbox(ctx, st, local+"@"+pp.domains[0], then) })
 	}
-	return err
+	g.Go(func() error {
+		_, err := st.Authenticate(ctx, pp.service, Password)
+		if errors.Is(err, store.ErrLogin) {
+			err = st.SetPassword(ctx, pec.Address(pp.service), Password)
+		}
+		return err
+	})
+	return g.Wait()
+}
+
+// addMailbox makes a mailbox if it is not there, and what else it is to be.
+func addMailbox(ctx context.Context, st *store.Store, address string, then func(pec.Address) error) error {
+	a := pec.Address(address)
+	_, err := st.Mailbox(ctx, a)
+	if !errors.Is(err, store.ErrNotFound) {
+		return err
+	}
+	if _, err = st.AddMailbox(ctx, a, false, Password); err == nil && then != nil {
+		err = then(a)
+	}
+	if err != nil {
+		return fmt.Errorf("making %s: %w", address, err)
+	}
+	return nil
 }
 
 // Run serves until the context ends. ready is called once everything answers, after sandbox.json is there.

@@ -178,7 +178,11 @@ func letter(number, from string, to ...string) string {
 
 // send submits a message at Alfa.
 func (r *running) send(from string, to []string, message string) error {
-	conn, err := tls.Dial("tcp", r.Contract().Providers[0].Submissions, r.clientTLS("localhost"))
+	return r.sendAt(0, from, to, message)
+}
+
+func (r *running) sendAt(provider int, from string, to []string, message string) error {
+	conn, err := tls.Dial("tcp", r.Contract().Providers[provider].Submissions, r.clientTLS("localhost"))
 	if err != nil {
 		return err
 	}
@@ -254,24 +258,34 @@ func kinds(t testing.TB, st *store.Store, address string) []string {
 // wantSound asserts the invariants of design.md 3 over snapshots of both providers, as `ceralacca check` does.
 func (r *running) wantSound() {
 	r.t.Helper()
-	for _, m := range r.running {
-		c, err := provider.LoadConfig(r.path(m.plan.config))
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		roots, err := c.SigningRoots()
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		o := c.StoreOptions(r.clock)
-		o.ReadOnly, o.Log = true, r.o.Log
-		snapshot, err := store.Open(r.t.Context(), o)
-		if err != nil {
-			r.t.Fatal(err)
-		}
-		report, err := check.Run(r.t.Context(), snapshot, check.Options{Roots: roots})
-		if err := errors.Join(err, snapshot.Close()); err != nil || report.Messages == 0 || len(report.Violations) > 0 {
-			r.t.Errorf("%s: %+v, %v", m.plan.short, report, err)
+	for i, m := range r.running {
+		if report := r.wantSoundAt(i); report.Messages == 0 {
+			r.t.Errorf("%s has no message", m.plan.short)
 		}
 	}
+}
+
+// wantSoundAt is wantSound for one provider.
+func (r *running) wantSoundAt(n int) *check.Report {
+	r.t.Helper()
+	m := r.running[n]
+	c, err := provider.LoadConfig(r.path(m.plan.config))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	roots, err := c.SigningRoots()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	o := c.StoreOptions(r.clock)
+	o.ReadOnly, o.Log = true, r.o.Log
+	snapshot, err := store.Open(r.t.Context(), o)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	report, err := check.Run(r.t.Context(), snapshot, check.Options{Roots: roots})
+	if err := errors.Join(err, snapshot.Close()); err != nil || len(report.Violations) > 0 {
+		r.t.Errorf("%s: %+v, %v", m.plan.short, report, err)
+	}
+	return report
 }

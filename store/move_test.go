@@ -99,8 +99,11 @@ func moveWithCrashes(t *testing.T, from, to Options) {
 			return nil
 		}
 		moved, err := Move(t.Context(), from, broken, quiet)
+		if err == nil && cut >= 5 {
+			return // each run has fewer commits left
+		}
 		if !errors.Is(err, ErrUnknown) {
-			t.Fatal(err)
+			t.Fatalf("cut %d: %v", cut, err)
 		}
 		if s, err := Open(t.Context(), to); err == nil {
 			// Cut after its last commit.

@@ -27,6 +27,8 @@ type Options struct {
 	// Fault is for tests of crashes: it is told of each place of a commit, and an error of it is a failed write there. With
 	// all data in Dir it is called from one goroutine. nil in production.
 	Fault func(Place) error
+	// Around, of a sandbox only, stands before the work on tasks: it may do something else. nil in production.
+	Around func(kind TaskKind, do func(context.Context, Task) error) func(context.Context, Task) error
 }
 
 // Place is a moment in the commit of a group of facts.
@@ -46,6 +48,7 @@ type Store struct {
 	jumped func() <-chan struct{}
 	fatal  func(error)
 	fault  func(Place) error
+	around func(TaskKind, func(context.Context, Task) error) func(context.Context, Task) error
 	log    *slog.Logger
 	alone  bool
 	engine engine
@@ -65,7 +68,7 @@ func Open(ctx context.Context, o Options) (*Store, error) { return open(ctx, o, 
 
 // open opens a store; alone, for a move, nobody else may use it, and it may be one that was moved or is being moved to.
 func open(ctx context.Context, o Options, alone bool) (*Store, error) {
-	s := &Store{alone: alone, dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, fault: o.Fault, log: o.Log, work: newWorkers(paceOf(o)), memory: newMemory()}
+	s := &Store{alone: alone, dir: o.Dir, now: o.Now, jumped: o.Jumped, fatal: o.Fatal, fault: o.Fault, around: o.Around, log: o.Log, work: newWorkers(paceOf(o)), memory: newMemory()}
 	s.watch.init()
 	s.known.init()
 	var err error

@@ -68,6 +68,9 @@ func (w workers) settle(b *batch, now time.Time) (open []TaskKind) {
 // do commits a fact that finishes its task, or returns an error: then the task is postponed by retry(attempts so far). While the
 // table cannot be read nothing new is begun. After a failed write it returns ErrClosed.
 func (s *Store) Work(ctx context.Context, kind TaskKind, parallel int, retry func(Task) time.Duration, do func(context.Context, Task) error) error {
+	if s.around != nil {
+		do = s.around(kind, do)
+	}
 	q := s.work.queues[kind]
 	q.employ(1)
 	defer q.employ(-1)
