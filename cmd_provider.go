@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -246,6 +248,23 @@ func (d domainListCmd) Run(ctx context.Context, log *slog.Logger) error {
 				state = "not in the directory: takes no mail"
 			}
 			w.row(x.Domain, x.Unit, state)
+		}
+		return w.Flush()
+	})
+}
+
+type eventsCmd struct{ configFlag }
+
+// Run lists how often each kind of event was recorded.
+func (e eventsCmd) Run(ctx context.Context, log *slog.Logger) error {
+	return e.admin(ctx, log, func(a *provider.Admin) error {
+		counts, err := a.Events(ctx)
+		if err != nil {
+			return err
+		}
+		w := newTable("EVENT", "RECORDED")
+		for _, kind := range slices.Sorted(maps.Keys(counts)) {
+			w.row(kind, counts[kind])
 		}
 		return w.Flush()
 	})

@@ -25,6 +25,7 @@ type commands struct {
 	Config     configCmd     `cmd:"" help:"The configuration file."`
 	Mailbox    mailboxCmd    `cmd:"" help:"Add, list, open and close mailboxes, set passwords."`
 	Domain     domainCmd     `cmd:"" help:"The provider's domains."`
+	Events     eventsCmd     `cmd:"" help:"Count what was recorded, by kind of event."`
 	Held       heldCmd       `cmd:"" help:"What was accepted at SMTP and is kept for the operators."`
 	Authority  authorityCmd  `cmd:"" help:"Certificates for a closed network of providers."`
 	Check      checkCmd      `cmd:"" help:"Check the invariants of a provider's data, while it runs or not."`

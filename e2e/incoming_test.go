@@ -6,6 +6,7 @@ import (
 	"maps"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 )
@@ -134,8 +135,12 @@ func (x *arrivals) refused(t *testing.T, octets []byte, reason string) {
 // enclosed sends what must be taken with 250: its exact octets come to the mailbox in an anomaly envelope.
 func (x *arrivals) enclosed(t *testing.T, p provider, from string, to account, octets []byte) {
 	t.Helper()
+	before := x.recorded(t, p, "anomaly")
 	if r := x.peer(t, p).send(from, []string{to.Address}, octets); r.code != 250 {
 		t.Fatalf("the reply is %v, not 250", r)
+	}
+	if after := x.recorded(t, p, "anomaly"); after != before+1 {
+		t.Errorf("%d anomalies were counted before, %d are now", before, after)
 	}
 	x.anomalies[to.Address]++
 	box := x.inbox(t, to)
@@ -144,6 +149,21 @@ func (x *arrivals) enclosed(t *testing.T, p provider, from string, to account, o
 		t.Errorf("the mailbox has %v", m.header)
 	}
 	x.verifySignature(t, p, m.octets)
+}
+
+// recorded is how often an event was, by `ceralacca events`.
+func (x *arrivals) recorded(t *testing.T, p provider, event string) int {
+	t.Helper()
+	for line := range strings.Lines(x.admin(t, p, "", "events")) {
+		if words := strings.Fields(line); words[0] == event {
+			n, err := strconv.Atoi(words[1])
+			if err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+	}
+	return 0
 }
 
 // heldIDs are the lines of `held list` by the id that each begins with.

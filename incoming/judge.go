@@ -85,8 +85,11 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 
 // act does what the kind of a message that passed all checks asks.
 func (p *Point) act(ctx context.Context, g *genuine) error {
-	if g.Data.Kind == pec.Transport {
+	switch g.Data.Kind {
+	case pec.Transport:
 		return p.takeCharge(ctx, g)
+	case pec.VirusDetected: // the sender is not told yet: an operator is
+		return p.hold(ctx, g.message, g, &failure{check: checkFormal, err: fmt.Errorf("%s found a virus in %s: tell its sender (RFC 6109 3.2.4)", g.signer.Provider, g.Data.ID)})
 	}
 	return p.hear(ctx, g)
 }

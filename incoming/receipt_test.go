@@ -213,3 +213,17 @@ func (w *world) longContents() (n int) {
 	}))
 	return n
 }
+
+// RFC 6109 3.2.4 has its own issue: until then a peer's virus notice is for the operators, and no lie.
+func TestVirusNoticeIsHeld(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, luigi)
+	c := beta().receipt(pec.VirusDetected, id, luigi, luigi)
+	c.To, c.Data.DeliveredTo = ricevute, luigi
+	c.Data.Reason, c.Data.Detail = pec.ReasonVirus, "5.7.1 - Beta PEC S.p.A. - Eicar-Test-Signature"
+	w.ok(nil, w.receive(beta().issue(c), beta().unit.Address, ricevute))
+	held := w.ok(w.Store.HeldMessages(t.Context(), 1)).([]store.Held)
+	if len(held) != 1 || !strings.Contains(held[0].Reason, "Beta PEC S.p.A. found a virus in "+string(id)) || len(w.entries(ricevute)) != 0 || w.tracked(id, luigi).State != store.StatePending {
+		t.Errorf("held: %+v", held)
+	}
+}

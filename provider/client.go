@@ -16,6 +16,7 @@ import (
 	"sync"
 
 	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
 )
 
@@ -137,6 +138,11 @@ func (a *Admin) Mailboxes(ctx context.Context) (ms []MailboxInfo, err error) {
 // Domains lists the domains.
 func (a *Admin) Domains(ctx context.Context) (ds []DomainInfo, err error) {
 	return ds, a.get(ctx, "/domains", &ds)
+}
+
+// Events tells how often each kind of event was recorded.
+func (a *Admin) Events(ctx context.Context) (counts map[pec.EventKind]int64, err error) {
+	return counts, a.get(ctx, "/events", &counts)
 }
 
 // Held lists what is held.

@@ -146,6 +146,7 @@ func (a *admin) handler() http.Handler {
 	}
 	mux.HandleFunc("GET /mailboxes", answer(a.mailboxes))
 	mux.HandleFunc("GET /domains", answer(a.domains))
+	mux.HandleFunc("GET /events", answer(func(ctx context.Context) (any, error) { return a.store.EventCounts(ctx) }))
 	mux.HandleFunc("GET /held", answer(a.heldList))
 	mux.HandleFunc("GET /held/{id}", a.heldShow)
 	return mux

@@ -48,6 +48,25 @@ func (s *Store) EventIndex(ctx context.Context) ([]Audited, error) {
 	return s.audited(ctx, `SELECT provider, pec_id, recipient, kind, fact FROM event`)
 }
 
+// EventCounts tells how often each kind of event was recorded. It reads the whole index.
+func (s *Store) EventCounts(ctx context.Context) (map[pec.EventKind]int64, error) {
+	rows, err := s.read.QueryContext(ctx, `SELECT kind, count(*) FROM event GROUP BY kind`)
+	if err != nil {
+		return nil, fmt.Errorf("counting events: %w", err)
+	}
+	defer rows.Close()
+	counts := map[pec.EventKind]int64{}
+	for rows.Next() {
+		var kind pec.EventKind
+		var n int64
+		if err := rows.Scan(&kind, &n); err != nil {
+			return nil, fmt.Errorf("counting events: %w", err)
+		}
+		counts[kind] = n
+	}
+	return counts, rows.Err()
+}
+
 // MessageIDs lists all messages.
 func (s *Store) MessageIDs(ctx context.Context) ([]ID, error) {
 	return collect(ctx, s, scanID, `SELECT id FROM message ORDER BY id`)
