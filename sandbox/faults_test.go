@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -277,5 +278,40 @@ func TestFaultControl(t *testing.T) {
 	}
 	if _, text := r.ask(http.MethodPost, "/faults?lang=it", `{"provider": "Gamma"}`, nil); !strings.Contains(text, "non c'è un gestore") {
 		t.Errorf("in Italian: %s", text)
+	}
+}
+
+// Whatever befalls a message, its sender is told how it ended: delivered, refused, or overdue.
+func TestChaosIsTold(t *testing.T) {
+	t.Parallel()
+	o := options(t, newDir(t))
+	o.Chaos = 80
+	r := start(t, o)
+	const messages = 25
+	for i := range messages {
+		n := strconv.Itoa(i)
+		if err := r.send(mario, []string{luigi}, letter(n, mario, luigi)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, by := range []string{"1m", "12h", "11h", "2h"} {
+		r.settled(by)
+	}
+	st := r.running[0].Store
+	ended := map[pec.ClientID]bool{}
+	box := must(st.Mailbox(t.Context(), pec.Address(mario)))
+	for _, e := range must(st.Entries(t.Context(), must(st.InboxID(t.Context(), box.ID)), 0)) {
+		if e.Kind == anomaly {
+			continue // a receipt that was found malformed
+		}
+		if d := r.data(st, e.Message); d.Kind == pec.Delivered || d.Kind == pec.NonDelivery || d.Final() {
+			ended[d.ClientID] = true
+		}
+	}
+	if len(ended) != messages {
+		t.Errorf("the sender knows how %d of %d messages ended: %v", len(ended), messages, ended)
+	}
+	if len(r.told(1, luigi, luigi)) >= messages && len(r.told(0, mario, luigi)) == 2*messages {
+		t.Error("nothing befell any message")
 	}
 }

@@ -43,8 +43,9 @@ func (s *Store) Wrap(ctx context.Context, a Anomaly) error {
 			return fmt.Errorf("enclosing an anomaly: %w", err)
 		}
 		for recipient, in := range e.Inboxes {
-			b.do(`INSERT INTO anomaly (sha256, recipient, message, at, fact) VALUES ($1, $2, $3, $4, $5)`,
-				a.SHA256[:], recipient.Key(), e.Message.ID[:], micros(a.Instant.At), b.fact[:])
+			b.must(`INSERT INTO anomaly (sha256, recipient, message, at, fact) VALUES ($1, $2, $3, $4, $5)
+				ON CONFLICT (sha256, recipient) DO UPDATE SET message = excluded.message, at = excluded.at, fact = excluded.fact WHERE anomaly.at <= $6`,
+				a.SHA256[:], recipient.Key(), e.Message.ID[:], micros(a.Instant.At), b.fact[:], micros(a.Instant.At.Add(-keepSubmissions)))
 			b.put(in, e.Message.ID, e.Message.Recipe.Size(), must)
 		}
 	}

@@ -33,8 +33,10 @@ func (s *Store) Notify(ctx context.Context, n Notice) error {
 			at, b.fact[:], t.Provider, string(t.PEC), recipient)
 		b.do(`UPDATE relay SET state = 'cancelled', at = $1, fact = $2 WHERE message = $3 AND recipient = $4 AND state = 'pending'`, at, b.fact[:], t.Message[:], recipient)
 	} else {
-		b.must(`UPDATE tracking SET first_notice_at = $1, fact = $2 WHERE provider = $3 AND pec_id = $4 AND recipient = $5 AND first_notice_at IS NULL`,
-			at, b.fact[:], t.Provider, string(t.PEC), recipient)
+		// What was heard within the term may have been committed since tracking was read.
+		b.must(`UPDATE tracking SET first_notice_at = $1, fact = $2 WHERE provider = $3 AND pec_id = $4 AND recipient = $5 AND first_notice_at IS NULL
+			AND (taken_at IS NULL OR taken_at >= at + $6) AND (outcome_at IS NULL OR outcome_at >= at + $6)`,
+			at, b.fact[:], t.Provider, string(t.PEC), recipient, pec.FirstOverdue.Microseconds())
 	}
 	if err := b.message(n.Receipt); err != nil {
 		return fmt.Errorf("notice about %s: %w", t.PEC, err)
