@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -47,27 +48,19 @@ func (p *Point) FollowUp(ctx context.Context, t store.Task) error {
 	if err != nil {
 		return err
 	}
-	state, err := p.state(ctx, t)
-	switch {
-	case err != nil:
+	tracking, err := p.Store.Tracking(ctx, t.Provider, t.PEC)
+	if err != nil {
 		return err
-	case state == "":
+	}
+	i := slices.IndexFunc(tracking, func(x store.Tracking) bool { return x.Recipient.Key() == pec.Address(t.Target).Key() })
+	switch {
+	case i < 0: // external
 		return p.report(ctx, t, m, reply)
-	case state == store.StatePending:
+	case tracking[i].State == store.StatePending && tracking[i].Final.IsZero():
 		return p.nonDelivery(ctx, t, m, reply)
 	}
-	return p.Store.Done(ctx, t) // a receipt came first: the recipient's outcome is known
-}
-
-// state is what tracking knows of the task's recipient; external recipients have none.
-func (p *Point) state(ctx context.Context, t store.Task) (string, error) {
-	tracking, err := p.Store.Tracking(ctx, t.Provider, t.PEC)
-	for _, x := range tracking {
-		if x.Recipient.Key() == pec.Address(t.Target).Key() {
-			return x.State, nil
-		}
-	}
-	return "", err
+	// A receipt came first, or the final notice: a refusal that is noticed after it says nothing new (design.md 3).
+	return p.Store.Done(ctx, t)
 }
 
 // nonDelivery issues errore-consegna to our own sender for a certified recipient whose provider refused the envelope

@@ -224,3 +224,44 @@ func TestOverdueInAClosedMailbox(t *testing.T) {
 		t.Errorf("the notices are %q", got)
 	}
 }
+
+// A notice whose first attempt failed is still owed when an outcome comes before the next one (norms.md 38).
+func TestNoticeThatFailedIsStillOwed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.accept(letter(luigi), luigi)
+	w.pass(12 * time.Hour)
+	task := w.tasks(store.TaskOverdue)[0]
+	w.ok(nil, w.Store.Postpone(t.Context(), task, w.now().Add(10*time.Minute), "it failed"))
+	w.pass(5 * time.Minute)
+	w.hears(id, pec.Delivered, luigi)
+	w.pass(5 * time.Minute)
+	w.watch(id)
+	if got := w.notices(); !slices.Equal(got, []string{"luigi@pec.beta.test 12"}) {
+		t.Errorf("the notices are %q", got)
+	}
+}
+
+// design.md 3, giving up: a refusal that is followed up after the final notice says nothing more, whichever of the two is decided first.
+func TestNoRefusalAfterTheFinalNotice(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	id := w.accept(letter(luigi), luigi)
+	w.pass(21 * time.Hour)
+	tasks := w.refused("550 5.7.1 no")
+	w.pass(time.Hour)
+	stale, tracking := tasks[0], w.ok(w.Store.Tracking(t.Context(), alfa().Key(), id)).([]store.Tracking)
+	w.watch(id)
+	w.ok(nil, w.FollowUp(t.Context(), stale))
+	if left := w.tasks(store.TaskFollowUp); len(left) != 0 || tracking[0].State != store.StatePending {
+		t.Errorf("the follow-up is left: %+v", left)
+	}
+	for _, e := range w.entries(mario) {
+		if e.Kind == string(pec.NonDelivery) {
+			t.Error("a non-delivery follows the final notice")
+		}
+	}
+	if got := w.notices(); !slices.Equal(got, []string{"luigi@pec.beta.test 12", "luigi@pec.beta.test 24"}) {
+		t.Errorf("the notices are %q", got)
+	}
+}

@@ -1,48 +1,51 @@
 package delivery
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
 )
 
-// brief issues a brief receipt: named parts of the original are replaced by their hashes in one pass over its body (RFC 6109
-// 3.3.2.2; norms.md 83-86). pec.ErrWhole: the original has to be enclosed as it is.
-func (p *Point) brief(ctx context.Context, s *subject, c pec.Composition) (*issuance.Issued, store.Recipe, error) {
+// shorten makes the body of a brief receipt's original, whose named parts are replaced by their hashes (RFC 6109 3.3.2.2; norms.md
+// 83-86). It reads the body once, before the instant is drawn. nil: no brief receipt is due, or the original has to be enclosed whole.
+func (p *Point) shorten(ctx context.Context, s *subject) ([]pec.Piece, error) {
+	if s.data.ReceiptType != pec.Brief || !s.encloses() {
+		return nil, nil
+	}
+	pieces, err := p.pieces(ctx, s)
+	if errors.Is(err, pec.ErrWhole) {
+		p.Log.Info("a brief receipt encloses the whole original", "id", s.PEC, "to", s.data.DeliveredTo, "reason", err)
+		return nil, nil
+	}
+	return pieces, err
+}
+
+func (p *Point) pieces(ctx context.Context, s *subject) ([]pec.Piece, error) {
 	structure, err := p.Store.Structure(ctx, s.Message)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	original := s.original(structure.Root)
 	if original == nil {
-		return nil, nil, fmt.Errorf("%w: the envelope's structure does not show it", pec.ErrWhole)
+		return nil, fmt.Errorf("%w: the envelope's structure does not show it", pec.ErrWhole)
 	}
 	plan, err := pec.PlanBrief(structure, original, s.Header)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	body, err := p.Store.OpenSpan(ctx, s.Body)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	short := plan.Shorten(p.BriefHash, body.Reader())
-	issued, err := s.unit.Issue(c, short)
-	if err := errors.Join(err, body.Close()); err != nil {
-		return nil, nil, err
-	}
-	recipe := store.Recipe{store.Literal(issued.Before)}
-	for _, x := range short.Pieces() {
-		if x.Literal != nil {
-			recipe = append(recipe, store.Literal(x.Literal))
-		} else {
-			recipe = append(recipe, store.Step{Span: store.Span{Content: s.Body.Content, Offset: s.Body.Offset + x.Offset, Length: x.Length}})
-		}
-	}
-	return issued, append(recipe, store.Literal(issued.After)), nil
+	_, err = io.Copy(io.Discard, short)
+	return short.Pieces(), errors.Join(err, body.Close())
 }
 
 // original finds the enclosed original in the structure of the envelope, which keeps no names: by the lengths of its header and
@@ -57,4 +60,31 @@ func (s *subject) original(part *pec.Part) *pec.Part {
 		}
 	}
 	return nil
+}
+
+// assembled reads what pieces of a body make.
+func assembled(pieces []pec.Piece, body *store.Octets) io.Reader {
+	var readers []io.Reader
+	for _, x := range pieces {
+		if x.Literal != nil {
+			readers = append(readers, bytes.NewReader(x.Literal))
+		} else {
+			readers = append(readers, body.Section(x.Offset, x.Length))
+		}
+	}
+	return io.MultiReader(readers...)
+}
+
+// recipe is that of a receipt whose original's body consists of pieces: spans of what is stored, and hashes.
+func (s *subject) recipe(issued *issuance.Issued, pieces []pec.Piece) store.Recipe {
+	recipe := store.Recipe{store.Literal(issued.Before)}
+	for _, x := range pieces {
+		switch {
+		case x.Literal != nil:
+			recipe = append(recipe, store.Literal(x.Literal))
+		case x.Length > 0:
+			recipe = append(recipe, store.Step{Span: store.Span{Content: s.Body.Content, Offset: s.Body.Offset + x.Offset, Length: x.Length}})
+		}
+	}
+	return append(recipe, store.Literal(issued.After))
 }

@@ -3,6 +3,7 @@ package delivery
 import (
 	"crypto"
 	"encoding/hex"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,5 +74,22 @@ func TestBriefReceiptOfSigned(t *testing.T) {
 	}
 	if got := newWorld(t).brief("application/pkcs7-mime; smime-type=signed-data; name=smime.p7m", opaque); got != opaque {
 		t.Errorf("the opaque original is\n%s", got)
+	}
+}
+
+// attacks.md 6, 39: many levels of long boundaries around a large file cost no more than one level, and the instant is drawn behind it.
+func TestBriefReceiptOfManyLevels(t *testing.T) {
+	boundary := func(i int) string { return strings.Repeat("-", 60) + strconv.Itoa(10+i) }
+	const depth = 20
+	var b strings.Builder
+	for i := 1; i < depth; i++ {
+		b.WriteString("--" + boundary(i-1) + "\r\nContent-Type: multipart/mixed; boundary=\"" + boundary(i) + "\"\r\n\r\n")
+	}
+	b.WriteString("--" + boundary(depth-1) + "\r\nContent-Type: application/pdf; name=x.pdf\r\n\r\n" + strings.Repeat(strings.Repeat("-", 996)+"\r\n", 20_000))
+	for i := depth - 1; i >= 0; i-- {
+		b.WriteString("\r\n--" + boundary(i) + "--\r\n")
+	}
+	if got := newWorld(t).brief("multipart/mixed; boundary=\""+boundary(0)+"\"", b.String()); got != b.String() {
+		t.Errorf("%d octets are enclosed, want all %d", len(got), b.Len())
 	}
 }

@@ -32,12 +32,14 @@ func (p *Point) subject(ctx context.Context, t store.Task) (*subject, error) {
 	if !ok {
 		return nil, fmt.Errorf("%s is in no domain of ours any more", t.Target)
 	}
-	s.unit, s.at = unit, p.Store.Instant(t.Since)
-	s.data.At, s.data.DeliveredTo = s.at.At, pec.Address(t.Target)
+	s.unit, s.data.DeliveredTo = unit, pec.Address(t.Target)
 	// What an envelope may lack or have besides is borne; a receipt of ours is strict.
 	s.data.ReceiptType, s.data.TakenFor, s.data.Detail = pec.ParseReceiptType(string(s.data.ReceiptType)), nil, ""
 	return s, nil
 }
+
+// stamp reads the instant of all that is issued, when nothing is left to do but to issue.
+func (s *subject) stamp(at store.Instant) { s.at, s.data.At = at, at.At }
 
 // certified deposits a transport envelope together with its delivery receipt (RFC 6109 3.3.2; norms.md 77-82, 87).
 func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, box store.Mailbox) error {
@@ -57,7 +59,12 @@ func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, bo
 	if err != nil {
 		return err
 	}
-	issued, recipe, err := p.deliveryReceipt(ctx, s)
+	short, err := p.shorten(ctx, s)
+	if err != nil {
+		return err
+	}
+	s.stamp(p.Store.Instant(t.Since))
+	issued, recipe, err := p.deliveryReceipt(ctx, s, short)
 	if err != nil {
 		return err
 	}
@@ -75,38 +82,36 @@ func (p *Point) certified(ctx context.Context, t store.Task, m store.Message, bo
 	return nil
 }
 
-// deliveryReceipt issues the receipt that the sender asked for: concise to carbon copies and where it was asked for, brief where
-// that was asked for and can be made, otherwise with the whole original (RFC 6109 3.3.2.1 to 3.3.2.3).
-func (p *Point) deliveryReceipt(ctx context.Context, s *subject) (*issuance.Issued, store.Recipe, error) {
+// deliveryReceipt issues the receipt that the sender asked for: concise to carbon copies and where it was asked for, with a shortened
+// original if there is one, otherwise with the whole (RFC 6109 3.3.2.1 to 3.3.2.3).
+func (p *Point) deliveryReceipt(ctx context.Context, s *subject, short []pec.Piece) (*issuance.Issued, store.Recipe, error) {
 	s.data.Kind, s.data.Reason = pec.Delivered, pec.ReasonNone
 	c := pec.Composition{Data: s.data, MessageID: s.unit.NewID(s.at.At), To: s.Sender}
-	if s.data.ReceiptType == pec.Concise || !pec.Role(s.Header, s.data.DeliveredTo) || !s.enclosable() {
-		return whole(s.unit.Issue(c, nil))(store.Span{})
-	}
-	c.Original, c.EightBit = s.Header, s.EightBit
-	if s.data.ReceiptType == pec.Brief {
-		issued, recipe, err := p.brief(ctx, s, c)
-		if !errors.Is(err, pec.ErrWhole) {
-			return issued, recipe, err
+	if !s.encloses() {
+		issued, err := s.unit.Issue(c, nil)
+		if err != nil {
+			return nil, nil, err
 		}
-		p.Log.Info("a brief receipt encloses the whole original", "id", s.PEC, "to", s.data.DeliveredTo, "reason", err)
+		return issued, store.Enclosing(issued.Before, store.Span{}, issued.After), nil
+	}
+	if short == nil {
+		short = []pec.Piece{{Length: s.Body.Length}}
 	}
 	body, err := p.Store.OpenSpan(ctx, s.Body)
 	if err != nil {
 		return nil, nil, err
 	}
-	issued, err := s.unit.Issue(c, body.Reader())
-	return whole(issued, errors.Join(err, body.Close()))(s.Body)
+	c.Original, c.EightBit = s.Header, s.EightBit
+	issued, err := s.unit.Issue(c, assembled(short, body))
+	if err := errors.Join(err, body.Close()); err != nil {
+		return nil, nil, err
+	}
+	return issued, s.recipe(issued, short), nil
 }
 
-// whole is the recipe of an issued message over the body that it encloses.
-func whole(issued *issuance.Issued, err error) func(store.Span) (*issuance.Issued, store.Recipe, error) {
-	return func(body store.Span) (*issuance.Issued, store.Recipe, error) {
-		if err != nil {
-			return nil, nil, err
-		}
-		return issued, store.Enclosing(issued.Before, body, issued.After), nil
-	}
+// encloses tells whether the receipt has the original.
+func (s *subject) encloses() bool {
+	return s.data.ReceiptType != pec.Concise && pec.Role(s.Header, s.data.DeliveredTo) && s.enclosable()
 }
 
 // enclosable tells whether a receipt can bear the original: a peer may have let one through whose header is none, or has
@@ -163,6 +168,7 @@ func (p *Point) Refuse(ctx context.Context, t store.Task, why Obstacle) error {
 	if err != nil {
 		return err
 	}
+	s.stamp(p.Store.Instant(t.Since))
 	reason, code := why.class()
 	s.data.Kind, s.data.Reason, s.data.ReceiptType = pec.NonDelivery, reason, ""
 	s.data.Detail = pec.DetailOf(code, s.unit.Name, string(why))

@@ -78,7 +78,7 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 		return err
 	}
 	if now := p.Store.Instant(t.Since).At; r.tooLate(now) && slices.ContainsFunc(relays, func(x store.Relay) bool { return !settled(x) }) {
-		return p.Store.Postpone(ctx, t, later(now, t.Since.Add(pec.FinalOverdue)).Add(time.Minute), "nothing is sent any more: the final overdue notice is due")
+		return p.Store.Postpone(ctx, t, later(now, t.Since.Add(pec.FinalOverdue)).Add(time.Minute), errTooLate.Error())
 	}
 	err = r.sendAll(ctx, r.byRoute(ctx, relays))
 	if err == nil {
@@ -92,6 +92,8 @@ func (p *Point) Relay(ctx context.Context, t store.Task) error {
 	}
 	return r.commit(ctx)
 }
+
+var errTooLate = errors.New("nothing is sent any more: the final overdue notice is due")
 
 // tooLate: the final overdue notice is due, or will be before an attempt has surely ended.
 func (r *relay) tooLate(now time.Time) bool {
@@ -118,7 +120,12 @@ func (r *relay) sendAll(ctx context.Context, groups []*group) (err error) {
 	for i, g := range groups {
 		// What was one recipient too many for a transaction goes in the next one, at once: each makes progress.
 		for rest := g.recipients; len(rest) > 0; {
-			if rest, err = r.send(ctx, g.route, rest); err != nil {
+			if r.tooLate(r.Store.Instant(r.task.Since).At) {
+				err = errTooLate
+			} else {
+				rest, err = r.send(ctx, g.route, rest)
+			}
+			if err != nil {
 				for _, missed := range groups[i:] {
 					r.missed(missed.recipients, err)
 				}

@@ -172,27 +172,48 @@ func TestBriefWhole(t *testing.T) {
 		return "--b\nContent-Type: multipart/mixed; boundary=\"" + boundary + "\"\n\n--" + boundary + "\nContent-Type: a/b; name=y\n\ny\n--" + boundary + "--\n"
 	}
 	for name, message := range map[string]string{
-		"one part":                  "Content-Type: text/plain\n\nx\n",
-		"one file":                  "Content-Type: application/pdf; name=x.pdf\n\nx\n",
-		"opaque S/MIME":             "Content-Type: application/pkcs7-mime; name=smime.p7m\n\nMIIB\n",
-		"a message":                 "Content-Type: message/rfc822\n\n" + mixedHeader + part + "--b--\n",
-		"no boundary":               "Content-Type: multipart/mixed\n\n" + part + "--b--\n",
-		"a header that is none":     "junk\n" + mixedHeader + part + "--b--\n",
-		"two types":                 "Content-Type: multipart/mixed; boundary=b\nContent-Type: multipart/mixed; boundary=c\n\n" + part + "--b--\n",
-		"not closed":                mixedHeader + part,
-		"not closed, next begun":    mixedHeader + part + "--b\n",
-		"not closed within":         mixedHeader + part + "--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\nx\n--b--\n",
-		"boundary used twice":       mixedHeader + part + inner("b") + "--b--\n",
-		"boundary with dashes":      mixedHeader + part + inner("b--") + "--b--\n--b--\n",
-		"boundary in a file":        mixedHeader + "--b\nContent-Type: a/b; name=x\n\n x--b\n--b--\n",
-		"boundary in a message":     mixedHeader + "--b\nContent-Type: message/rfc822\n\n" + mixedHeader + part + "--b--\n\n--b--\n",
-		"more parts than looked at": mixedHeader + strings.Repeat("--b\n\n", maxParts) + part + "--b--\n",
+		"one part":                   "Content-Type: text/plain\n\nx\n",
+		"one file":                   "Content-Type: application/pdf; name=x.pdf\n\nx\n",
+		"opaque S/MIME":              "Content-Type: application/pkcs7-mime; name=smime.p7m\n\nMIIB\n",
+		"a message":                  "Content-Type: message/rfc822\n\n" + mixedHeader + part + "--b--\n",
+		"no boundary":                "Content-Type: multipart/mixed\n\n" + part + "--b--\n",
+		"a header that is none":      "junk\n" + mixedHeader + part + "--b--\n",
+		"two types":                  "Content-Type: multipart/mixed; boundary=b\nContent-Type: multipart/mixed; boundary=c\n\n" + part + "--b--\n",
+		"not closed":                 mixedHeader + part,
+		"not closed, next begun":     mixedHeader + part + "--b\n",
+		"not closed within":          mixedHeader + part + "--b\nContent-Type: multipart/mixed; boundary=c\n\n--c\n\nx\n--b--\n",
+		"boundary used twice":        mixedHeader + part + inner("b") + "--b--\n",
+		"boundary with dashes":       mixedHeader + part + inner("b--") + "--b--\n--b--\n",
+		"more levels than looked at": nested(maxEnclosing + 1),
+		"boundary in a message":      mixedHeader + "--b\nContent-Type: message/rfc822\n\n" + mixedHeader + part + "--b--\n\n--b--\n",
+		"more parts than looked at":  mixedHeader + strings.Repeat("--b\n\n", maxParts) + part + "--b--\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			if out, pieces, err := enclose(t, crlf(message)).shorten(crypto.SHA1); !errors.Is(err, ErrWhole) || pieces != nil {
 				t.Errorf("%v, %d pieces, %.200q", err, len(pieces), out)
 			}
 		})
+	}
+}
+
+// nested is a file within multiparts.
+func nested(levels int) string {
+	open, closed := "Content-Type: multipart/mixed; boundary=b1\n\n", ""
+	for i := 1; i <= levels; i++ {
+		kind := fmt.Sprintf("multipart/mixed; boundary=b%d", i+1)
+		if i == levels {
+			kind = "a/b; name=x"
+		}
+		open += fmt.Sprintf("--b%d\nContent-Type: %s\n\n", i, kind)
+		closed = fmt.Sprintf("\n--b%d--\n", i) + closed
+	}
+	return open + "x" + closed
+}
+
+// A message of as many levels as are looked at is shortened.
+func TestBriefLevels(t *testing.T) {
+	if got := mustShorten(t, crlf(nested(maxEnclosing))); !strings.Contains(got, "x.hash") {
+		t.Errorf("%q", got)
 	}
 }
 

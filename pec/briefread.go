@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"slices"
 )
 
 // Piece is a run of octets of a shortened body: Literal, or else the Length octets that begin at
@@ -183,6 +184,9 @@ func (b *BriefBody) enclosing(p *Part) []string {
 	return boundaries
 }
 
+// maxEnclosing bounds the boundaries that are looked for in a content: each costs time for every line (attacks.md 6).
+const maxEnclosing = 8
+
 // replace hashes the content of a part instead of passing it on. A content that holds a boundary
 // of what it is in ends earlier for some readers: there is no hash of it that all agree on.
 func (b *BriefBody) replace(p *Part, name string) error {
@@ -193,7 +197,11 @@ func (b *BriefBody) replace(p *Part, name string) error {
 	if b.buffer == nil {
 		b.buffer = make([]byte, 32<<10)
 	}
-	guard := newBoundaryGuard(b.enclosing(p))
+	enclosing := b.enclosing(p)
+	if len(enclosing) > maxEnclosing {
+		return whole("a part named %s is %d levels deep", quote(name), len(enclosing))
+	}
+	guard := newBoundaryGuard(enclosing)
 	n, err := io.CopyBuffer(io.MultiWriter(sum, guard), io.LimitReader(b.body, p.End-p.Body), b.buffer)
 	b.at += n
 	if err == nil && b.at < p.End {
@@ -220,39 +228,36 @@ func newBriefHash(h crypto.Hash) (hash.Hash, error) {
 	return nil, fmt.Errorf("a brief receipt bears SHA-1 or SHA-256, not hash %d", h)
 }
 
-// boundaryGuard is a writer that looks for boundaries in what passes, wherever they stand in a
-// line.
+// boundaryGuard is a writer that looks for boundary lines in what passes.
 type boundaryGuard struct {
-	delimiters [][]byte
+	delimiters [][]byte // each with the line end before it
 	longest    int
-	tail       []byte // the last octets, fewer than the longest delimiter
+	window     []byte // what is looked at: the last octets, fewer than the longest delimiter, and the next ones
 	found      bool
 }
 
 func newBoundaryGuard(boundaries []string) *boundaryGuard {
-	g := &boundaryGuard{}
+	g := &boundaryGuard{window: []byte("\n")} // a content begins a line
 	for _, boundary := range boundaries {
-		g.delimiters = append(g.delimiters, []byte("--"+boundary))
-		g.longest = max(g.longest, len("--"+boundary))
+		g.delimiters = append(g.delimiters, []byte("\n--"+boundary))
+		g.longest = max(g.longest, len("\n--"+boundary))
 	}
 	return g
 }
 
 // Write takes the next octets. It never fails.
 func (g *boundaryGuard) Write(p []byte) (int, error) {
-	g.tail = append(g.tail, p[:min(len(p), g.longest-1)]...)
-	g.look(g.tail)
-	g.look(p)
-	if len(p) >= g.longest {
-		g.tail = append(g.tail[:0], p[len(p)-g.longest+1:]...)
-	} else if surplus := len(g.tail) - (g.longest - 1); surplus > 0 {
-		g.tail = append(g.tail[:0], g.tail[surplus:]...)
+	g.window = append(g.window, p...)
+	for rest := g.window; !g.found; rest = rest[1:] {
+		i := bytes.Index(rest, []byte("\n--"))
+		if i < 0 {
+			break
+		}
+		rest = rest[i:]
+		g.found = slices.ContainsFunc(g.delimiters, func(d []byte) bool { return bytes.HasPrefix(rest, d) })
+	}
+	if surplus := len(g.window) - (g.longest - 1); surplus > 0 {
+		g.window = append(g.window[:0], g.window[surplus:]...)
 	}
 	return len(p), nil
-}
-
-func (g *boundaryGuard) look(octets []byte) {
-	for _, delimiter := range g.delimiters {
-		g.found = g.found || bytes.Contains(octets, delimiter)
-	}
 }

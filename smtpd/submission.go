@@ -65,7 +65,7 @@ func submit(ctx context.Context, point *access.Point, tx *Transaction, body io.R
 		return "", &Error{Code: 550, Enhanced: "5.7.1", Text: "casella disabilitata / the mailbox is disabled"}
 	}
 	if m.Suspended {
-		return "", &Error{Code: 550, Enhanced: "5.7.1", Text: "casella sospesa: non può inviare / the mailbox is suspended: it may not send"}
+		return "", &Error{Code: 550, Enhanced: "5.7.1", Text: "casella sospesa: non puo' inviare / the mailbox is suspended: it may not send"}
 	}
 	s := access.Submission{Mailbox: m, Hello: tx.Peer.Hello, Remote: host(tx.Peer.Addr), Body: body}
 	for _, to := range tx.Recipients {

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/ceralacca/ceralacca/pec"
@@ -42,7 +44,8 @@ func (s *Store) Wrap(ctx context.Context, a Anomaly) error {
 		if err := b.message(e.Message); err != nil {
 			return fmt.Errorf("enclosing an anomaly: %w", err)
 		}
-		for recipient, in := range e.Inboxes {
+		for _, recipient := range slices.Sorted(maps.Keys(e.Inboxes)) { // in one order, so that processes do not lock each other out
+			in := e.Inboxes[recipient]
 			b.must(`INSERT INTO anomaly (sha256, recipient, message, at, fact) VALUES ($1, $2, $3, $4, $5)
 				ON CONFLICT (sha256, recipient) DO UPDATE SET message = excluded.message, at = excluded.at, fact = excluded.fact WHERE anomaly.at <= $6`,
 				a.SHA256[:], recipient.Key(), e.Message.ID[:], micros(a.Instant.At), b.fact[:], micros(a.Instant.At.Add(-keepSubmissions)))

@@ -28,6 +28,9 @@ func conformance(t *testing.T, open func(t testing.TB, o Options) *Store) {
 			{"arrivals are compared", arrivalsAreCompared},
 			{"receipts are compared", receiptsAreCompared},
 			{"an outcome cancels the relay", outcomeCancelsRelay},
+			{"notices are owed", noticesAreOwed},
+			{"silence ends", silenceEnds},
+			{"room is kept", roomIsKept},
 			{"held messages", heldMessages},
 		},
 		"octets": {
@@ -35,7 +38,7 @@ func conformance(t *testing.T, open func(t testing.TB, o Options) *Store) {
 			{"recipes come back", recipesComeBack},
 			{"contents are shared when they are the same", contentsAreShared},
 		},
-		"submissions": {{"a submission is known for five days", submissionIsForgotten}},
+		"submissions": {{"a submission is known for five days", submissionIsForgotten}, {"an anomaly is known for five days", anomaliesAreForgotten}},
 		"sent":        {{"a sent message appended shares its body", appendShares}},
 		"spools":      {{"a spool leaves nothing", spoolLeavesNothing}},
 		"logins": {

@@ -311,19 +311,23 @@ func prepareRefuseOwn(w *world) func(Instant) error {
 	}
 }
 
+// anomaly encloses for mario what has a digest, and holds it for somebody else.
+func (w *world) anomaly(at Instant, digest [sha256.Size]byte) Anomaly {
+	w.Helper()
+	c := w.content([]byte("strange"))
+	return Anomaly{
+		Instant: at, Record: record(at, pec.EventAnomaly, "", mario), Content: c, SHA256: digest, Ordinary: true,
+		Envelopes: []AnomalyEnvelope{{
+			Message: w.message(string(pec.Anomaly), "", Enclosing([]byte("before"), Span{Content: c.ID, Length: c.Size}, []byte("after"))),
+			Inboxes: map[pec.Address]InboxEntry{mario: {Mailbox: w.mario.ID, Folder: w.inbox(w.mario)}},
+		}},
+		Held: &Held{Reason: "no", Recipients: []string{"x@y.test"}},
+	}
+}
+
 func prepareWrap(w *world) func(Instant) error {
 	digest := sha256.Sum256([]byte(newPEC()))
-	return func(at Instant) error {
-		c := w.content([]byte("strange"))
-		return w.Wrap(w.ctx(), Anomaly{
-			Instant: at, Record: record(at, pec.EventAnomaly, "", mario), Content: c, SHA256: digest, Ordinary: true,
-			Envelopes: []AnomalyEnvelope{{
-				Message: w.message(string(pec.Anomaly), "", Enclosing([]byte("before"), Span{Content: c.ID, Length: c.Size}, []byte("after"))),
-				Inboxes: map[pec.Address]InboxEntry{mario: {Mailbox: w.mario.ID, Folder: w.inbox(w.mario)}},
-			}},
-			Held: &Held{Reason: "no", Recipients: []string{"x@y.test"}},
-		})
-	}
+	return func(at Instant) error { return w.Wrap(w.ctx(), w.anomaly(at, digest)) }
 }
 
 func prepareNotice(final bool) func(*world) func(Instant) error {

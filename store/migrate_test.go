@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/ceralacca/ceralacca/pec"
 )
 
 var update = flag.Bool("update", false, "write the fixture of the schema that this program has")
@@ -58,6 +60,17 @@ func (w *world) isFixture(schema int) {
 		if got := string(w.octets(e.Message, e.Lead)); got != fixtureText(i) {
 			w.Errorf("schema %d: message %d is %q", schema, i, got)
 		}
+	}
+	watched := 0
+	ts, err := w.Tasks(w.ctx())
+	w.must(err)
+	for _, task := range ts {
+		if task.Kind == TaskOverdue && task.Due.Sub(task.Since) == pec.FirstOverdue && task.Message == task.ID {
+			watched++
+		}
+	}
+	if watched != 1 {
+		w.Errorf("schema %d: the silence of %d messages is looked after, want 1", schema, watched)
 	}
 	w.login(secret, nil)
 	w.numbered(1)

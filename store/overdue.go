@@ -68,13 +68,14 @@ func (b *batch) watchSilence(a Acceptance) {
 	})
 }
 
-// endSilence drops that task when no recipient is pending. If it is due already it runs, and sees what is still owed: a notice
-// that was owed at twelve hours is so whatever came after.
+// endSilence drops that task when no recipient is pending, unless a first notice is owed: what comes after twelve hours does not
+// undo it, and the task may have failed since and been put off.
 func (b *batch) endSilence(provider string, id pec.ID) {
 	b.do(`DELETE FROM task WHERE kind = $1 AND token = '' AND due > $2
 		AND id = (SELECT message FROM envelope WHERE provider = $3 AND pec_id = $4 AND mailbox IS NOT NULL)
-		AND NOT EXISTS (SELECT 1 FROM tracking WHERE provider = $3 AND pec_id = $4 AND state = 'pending')`,
-		string(TaskOverdue), micros(b.instant.At), provider, string(id))
+		AND NOT EXISTS (SELECT 1 FROM tracking WHERE provider = $3 AND pec_id = $4 AND (state = 'pending'
+			OR first_notice_at IS NULL AND outcome_at >= at + $5 AND (taken_at IS NULL OR taken_at >= at + $5)))`,
+		string(TaskOverdue), micros(b.instant.At), provider, string(id), pec.FirstOverdue.Microseconds())
 }
 
 // Progress is what the law of overdue notices asks of a recipient's tracking.

@@ -8,3 +8,10 @@ CREATE TABLE anomaly (
   PRIMARY KEY (sha256, recipient)
 );
 CREATE INDEX anomaly_at ON anomaly(at);
+
+-- Somebody looks after the silence of the recipients who are pending: their messages were accepted before there were overdue notices.
+INSERT INTO task (id, kind, due, since, attempts, message, provider, pec_id, sender, target, turn, token, fact, trouble)
+SELECT e.message, 'overdue', e.at + 43200000000, e.at, 0, e.message, e.provider, e.pec_id, e.sender, '', lower(e.sender), '', (array_agg(t.fact))[1], ''
+FROM envelope e JOIN tracking t ON t.provider = e.provider AND t.pec_id = e.pec_id
+WHERE e.mailbox IS NOT NULL AND t.state = 'pending'
+GROUP BY e.message, e.at, e.provider, e.pec_id, e.sender;
