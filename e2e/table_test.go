@@ -29,7 +29,7 @@ func TestEveryMessage(t *testing.T) {
 	})
 	refused := plainLetter(sender.Address, recipient.Address)
 	refused.more = []string{"Bcc: " + recipient.Address}
-	if r := s.submission(t, s.alfa(), sender).send(sender.Address, []string{recipient.Address}, refused.octets()); !r.is(550, "5.7.1") || !strings.Contains(r.text, "avviso / notice ") {
+	if r := s.submission(t, s.alfa(), sender).send(sender.Address, []string{recipient.Address}, refused.octets()); !r.is(550, "5.7.1") || !strings.Contains(r.text, "not accepted, notice ") {
 		t.Errorf("the reply is %v", r)
 	}
 	s.settle(t)

@@ -97,7 +97,7 @@ func (s *session) refuseLogin(err error) {
 	case errors.As(err, &chosen):
 		s.refuse("AUTH", err)
 	default:
-		s.refuse("AUTH", &Error{454, "4.7.0", "temporary authentication failure", err})
+		s.refuse("AUTH", &Error{Code: 454, Enhanced: "4.7.0", Text: "temporary authentication failure", Err: err})
 	}
 }
 

@@ -61,11 +61,11 @@ func broken(body *dataReader) bool { return body.err != nil && body.fault() == n
 func (s *session) refusal(body *dataReader, err error) error {
 	switch {
 	case body.bare:
-		return &Error{550, "5.6.11", ErrBare.Error(), err}
+		return &Error{Code: 550, Enhanced: "5.6.11", Text: ErrBare.Error(), Err: err}
 	case errors.Is(body.err, ErrTooBig):
-		return &Error{552, "5.3.4", ErrTooBig.Error(), err}
+		return &Error{Code: 552, Enhanced: "5.3.4", Text: ErrTooBig.Error(), Err: err}
 	case !body.ended && broken(body):
-		return &Error{421, "4.4.2", "the message did not arrive", err}
+		return &Error{Code: 421, Enhanced: "4.4.2", Text: "the message did not arrive", Err: err}
 	}
 	return err
 }

@@ -9,11 +9,13 @@ import (
 const maxReply = 512
 
 // Error is a reply that a function of Config chooses. Err is for the log only. A Code outside 400 to 599 is answered as 451;
-// an Enhanced code (RFC 3463) of another class than Code is replaced. 421 also closes the connection.
+// an Enhanced code (RFC 3463) of another class than Code is replaced. 421 also closes the connection. More are
+// further lines of the reply, under the same code.
 type Error struct {
 	Code     int
 	Enhanced string
 	Text     string
+	More     []string
 	Err      error
 }
 
@@ -35,11 +37,11 @@ var ErrCredentials = errors.New("user name or password is wrong")
 // peer stays in.
 func refusalOf(err error) (e *Error, meant bool) {
 	if !errors.As(err, &e) || e.Code < 400 || e.Code > 599 {
-		return &Error{451, "4.3.0", "temporary failure, try again later", err}, false
+		return &Error{Code: 451, Enhanced: "4.3.0", Text: "temporary failure, try again later", Err: err}, false
 	}
 	class := e.Code / 100
 	if !validEnhanced(e.Enhanced) || int(e.Enhanced[0]-'0') != class {
-		return &Error{e.Code, fmt.Sprintf("%d.0.0", class), e.Text, err}, true
+		return &Error{Code: e.Code, Enhanced: fmt.Sprintf("%d.0.0", class), Text: e.Text, More: e.More, Err: err}, true
 	}
 	return e, true
 }
@@ -49,6 +51,15 @@ func validEnhanced(code string) bool {
 	var class, subject, detail uint16
 	n, err := fmt.Sscanf(code, "%d.%d.%d", &class, &subject, &detail)
 	return err == nil && n == 3 && class < 10 && code == fmt.Sprintf("%d.%d.%d", class, subject, detail)
+}
+
+// lines are those of the reply: each has the enhanced code (RFC 2034 4).
+func (e *Error) lines() []string {
+	var lines []string
+	for _, text := range append([]string{e.Text}, e.More...) {
+		lines = append(lines, e.Enhanced+" "+text)
+	}
+	return lines
 }
 
 // replyLine is one line of a reply, cut to what a line may hold, with nothing in it that could end it.

@@ -16,13 +16,13 @@ func TestRefusalOf(t *testing.T) {
 		reason string
 	}{
 		{cause, "451 4.3.0 temporary failure, try again later", false, "no reply chosen"},
-		{&Error{550, "5.1.1", "no", cause}, "550 5.1.1 no", true, "as it is"},
-		{fmt.Errorf("at RCPT: %w", &Error{550, "5.1.1", "no", cause}), "550 5.1.1 no", true, "wrapped"},
-		{&Error{250, "2.0.0", "fine", cause}, "451 4.3.0 temporary failure, try again later", false, "an error is no success"},
-		{&Error{600, "6.0.0", "?", cause}, "451 4.3.0 temporary failure, try again later", false, "no such class"},
-		{&Error{450, "5.1.1", "no", cause}, "450 4.0.0 no", true, "classes disagree"},
-		{&Error{550, "", "no", cause}, "550 5.0.0 no", true, "no enhanced code"},
-		{&Error{550, "5.1.1 x", "no", cause}, "550 5.0.0 no", true, "more than an enhanced code"},
+		{&Error{Code: 550, Enhanced: "5.1.1", Text: "no", Err: cause}, "550 5.1.1 no", true, "as it is"},
+		{fmt.Errorf("at RCPT: %w", &Error{Code: 550, Enhanced: "5.1.1", Text: "no", Err: cause}), "550 5.1.1 no", true, "wrapped"},
+		{&Error{Code: 250, Enhanced: "2.0.0", Text: "fine", Err: cause}, "451 4.3.0 temporary failure, try again later", false, "an error is no success"},
+		{&Error{Code: 600, Enhanced: "6.0.0", Text: "?", Err: cause}, "451 4.3.0 temporary failure, try again later", false, "no such class"},
+		{&Error{Code: 450, Enhanced: "5.1.1", Text: "no", Err: cause}, "450 4.0.0 no", true, "classes disagree"},
+		{&Error{Code: 550, Enhanced: "", Text: "no", Err: cause}, "550 5.0.0 no", true, "no enhanced code"},
+		{&Error{Code: 550, Enhanced: "5.1.1 x", Text: "no", Err: cause}, "550 5.0.0 no", true, "more than an enhanced code"},
 	} {
 		e, meant := refusalOf(c.err)
 		if got := fmt.Sprintf("%d %s %s", e.Code, e.Enhanced, e.Text); got != c.want || meant != c.meant {

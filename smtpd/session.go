@@ -142,7 +142,7 @@ func (s *session) refuse(during string, err error) {
 		level = slog.LevelError
 	}
 	s.log.Log(s.ctx, level, "smtpd: refused", "during", during, "code", e.Code, "account", s.account, "err", err)
-	s.wire.reply(e.Code, e.Enhanced+" "+e.Text)
+	s.wire.reply(e.Code, e.lines()...)
 	s.closing = s.closing || e.Code == 421
 	if s.refusals++; s.refusals >= maxRefusals && !s.closing {
 		s.close("4.7.0 too many refusals")

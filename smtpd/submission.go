@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"strings"
 
 	"github.com/ceralacca/ceralacca/access"
 	"github.com/ceralacca/ceralacca/admission"
@@ -98,18 +97,18 @@ func submissionReply(err error) error {
 	return err
 }
 
-// formalReply names every fault and the notice: the first fault gives the code (RFC 6109 3.1.1; RFC 3463). The client is told at
-// once as well, so that no holder takes a message for sent whose notice was overlooked (docs/divergences.md).
+// formalReply names the notice and every fault, each on a line of its own: the first fault gives the code (RFC 6109 3.1.1; RFC 3463).
+// The client is told at once as well, so that no holder takes a message for sent whose notice was overlooked (docs/divergences.md).
 func formalReply(r *access.Refused) error {
-	texts := make([]string, len(r.Faults))
-	for i, f := range r.Faults {
-		texts[i] = f.Italian + " / " + f.English
+	var faults []string
+	for _, f := range r.Faults {
+		faults = append(faults, f.Italian+" / "+f.English)
 	}
 	code := 550
 	if r.Faults[0].Enhanced == "5.3.4" {
 		code = 552
 	}
-	return &Error{Code: code, Enhanced: r.Faults[0].Enhanced, Text: strings.Join(texts, "; ") + "; avviso / notice " + string(r.Notice), Err: r}
+	return &Error{Code: code, Enhanced: r.Faults[0].Enhanced, Text: "messaggio non accettato, avviso / not accepted, notice " + string(r.Notice), More: faults, Err: r}
 }
 
 // host is the address of a peer without its port.
