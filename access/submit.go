@@ -180,5 +180,5 @@ func (p *Point) again(ctx context.Context, s Submission, o *original, id pec.ID)
 		Kind: pec.EventRepeated, ID: id, Provider: unit.Entry, ClientID: o.ClientID, Sender: s.Mailbox.Address,
 		Subject: o.Subject, OriginalSHA256: &o.sha256,
 	}}}
-	return p.Store.Repeated(ctx, at, r)
+	return p.Store.Note(ctx, at, r)
 }

@@ -94,87 +94,132 @@ func (c *checker) signature(m store.Message, split *smime.Splitter) error {
 	return err
 }
 
-// digest is the SHA-256 of an original: header and body.
-type digest = [sha256.Size]byte
+// accepted is an original as it was accepted or taken in charge: the message that the store keeps of it, and the SHA-256 of its header
+// and body, and of its body alone.
+type accepted struct {
+	message store.ID
+	digests
+}
+
+type digests struct{ whole, body [sha256.Size]byte }
 
 // originals compares the original in every certified message and every receipt that encloses one with what was accepted
-// or taken in charge: the same octets everywhere.
+// or taken in charge: the same octets everywhere. Of what another provider says only the body has to be the same.
 func (c *checker) originals() error {
 	envelopes, err := c.store.Envelopes(c.ctx)
 	if err != nil {
 		return err
 	}
-	kept := map[recipientOf][]digest{} // without recipient: a peer may send several under one id
+	kept := map[recipientOf][]accepted{} // without recipient: a peer may send several under one id
 	for _, e := range envelopes {
-		want, err := c.originalDigest(e.Message)
+		want, err := c.accepted(e.Message)
 		if err != nil {
 			c.violation("the original of %s: %v", e.PEC, err)
 			continue
 		}
-		k := recipientOf{e.Provider, e.PEC, ""}
-		kept[k] = append(kept[k], want)
-		c.enclosed(e, []digest{want}, true)
+		k, one := recipientOf{e.Provider, e.PEC, ""}, accepted{e.Message, want}
+		kept[k] = append(kept[k], one)
+		c.enclosed(e, []accepted{one}, true, true)
 	}
-	receipts, err := c.store.IssuedSteps(c.ctx)
+	issued, err := c.store.IssuedSteps(c.ctx)
 	if err != nil {
 		return err
+	}
+	for _, r := range issued {
+		c.enclosed(r, kept[recipientOf{r.Provider, r.PEC, ""}], false, true)
 	}
 	heard, err := c.store.HeardReceipts(c.ctx)
-	if err != nil {
-		return err
+	for _, r := range heard {
+		c.enclosed(r, kept[recipientOf{r.Provider, r.PEC, ""}], false, false)
 	}
-	for _, r := range append(receipts, heard...) {
-		c.enclosed(r, kept[recipientOf{r.Provider, r.PEC, ""}], false)
-	}
-	return nil
+	return err
 }
 
-// originalDigest is that of the postacert.eml that the store keeps for an envelope.
-func (c *checker) originalDigest(message store.ID) (sum digest, err error) {
-	e, err := c.store.EnvelopeOf(c.ctx, message)
+// accepted digests the postacert.eml that the store keeps for an envelope.
+func (c *checker) accepted(message store.ID) (d digests, err error) {
+	header, body, err := c.postacert(message)
 	if err != nil {
-		return sum, err
-	}
-	body, err := c.store.OpenSpan(c.ctx, e.Body)
-	if err != nil {
-		return sum, err
+		return d, err
 	}
 	defer body.Close()
-	h := sha256.New()
-	h.Write(e.Header)
-	_, err = io.Copy(h, body.Reader())
-	h.Sum(sum[:0])
-	return sum, err
+	return digestsOf(bytes.NewReader(header), body.Reader())
+}
+
+// postacert opens an original that is kept: its header, and its body.
+func (c *checker) postacert(message store.ID) ([]byte, *store.Octets, error) {
+	e, err := c.store.EnvelopeOf(c.ctx, message)
+	if err != nil {
+		return nil, nil, err
+	}
+	body, err := c.store.OpenSpan(c.ctx, e.Body)
+	return e.Header, body, err
+}
+
+func digestsOf(header, body io.Reader) (d digests, err error) {
+	whole, alone := sha256.New(), sha256.New()
+	if _, err := io.Copy(whole, header); err != nil {
+		return d, err
+	}
+	_, err = io.Copy(io.MultiWriter(whole, alone), body)
+	whole.Sum(d.whole[:0])
+	alone.Sum(d.body[:0])
+	return d, err
 }
 
 // enclosed holds the postacert.eml of a stored message against those that it may be.
-func (c *checker) enclosed(about store.Audited, want []digest, due bool) {
-	m, got, err := c.enclosedDigest(about.Message)
+func (c *checker) enclosed(about store.Audited, want []accepted, due, ours bool) {
+	octets, err := c.store.Open(c.ctx, about.Message, nil)
+	if err != nil {
+		c.violation("a message about %s: %v", about.PEC, err)
+		return
+	}
+	defer octets.Close()
+	m, err := parsed(octets)
 	switch {
 	case err != nil:
 		c.violation("a message about %s: %v", about.PEC, err)
-	case m.Original == nil && due:
-		c.violation("the envelope of %s has no original", about.PEC)
-	case m.Original != nil && !slices.Contains(want, got):
+	case m.Original == nil || len(m.Original.Children) == 0:
+		if due {
+			c.violation("the envelope of %s has no original", about.PEC)
+		}
+	case !c.encloses(octets, m, want, ours):
 		c.violation("%s: the original in %s <%s> is not the one that was accepted", about.PEC, m.Data.Kind, pec.BareID(m.Header.Get("Message-ID")))
 	}
 }
 
-func (c *checker) enclosedDigest(message store.ID) (*pec.Message, digest, error) {
-	octets, err := c.store.Open(c.ctx, message, nil)
-	if err != nil {
-		return nil, digest{}, err
-	}
-	defer octets.Close()
+func parsed(octets *store.Octets) (*pec.Message, error) {
 	scan := pec.NewScanner(pec.KeepForParse)
 	if _, err := io.Copy(scan, octets.Reader()); err != nil {
-		return nil, digest{}, err
+		return nil, err
 	}
-	m, err := pec.ParseMessage(scan.Finish())
-	if err != nil || m.Original == nil {
-		return m, digest{}, err
+	return pec.ParseMessage(scan.Finish())
+}
+
+// encloses tells whether a message has one of the originals: the same octets, or in a brief receipt the same hashes.
+func (c *checker) encloses(octets *store.Octets, m *pec.Message, want []accepted, ours bool) bool {
+	inner := m.Original.Children[0]
+	header, body := octets.Section(inner.Start, inner.Body-inner.Start), func() io.Reader { return octets.Section(inner.Body, inner.End-inner.Body) }
+	got, err := digestsOf(header, body())
+	if err != nil {
+		return false
 	}
-	sum := sha256.New()
-	_, err = io.Copy(sum, octets.Section(m.Original.Body, m.Original.End-m.Original.Body))
-	return m, digest(sum.Sum(nil)), err
+	return slices.ContainsFunc(want, func(w accepted) bool {
+		return got.whole == w.whole || !ours && got.body == w.body ||
+			m.Data.Kind == pec.Delivered && m.Data.ReceiptType == pec.Brief && c.shortened(w.message, inner, body())
+	})
+}
+
+// shortened tells whether a brief receipt's original is a kept one with hashes in the place of files (RFC 6109 3.3.2.2).
+func (c *checker) shortened(message store.ID, receipt *pec.Part, receiptBody io.Reader) bool {
+	header, body, err := c.postacert(message)
+	if err != nil {
+		return false
+	}
+	defer body.Close()
+	scan := pec.NewScanner(nil)
+	if _, err := io.Copy(scan, io.MultiReader(bytes.NewReader(header), body.Reader())); err != nil {
+		return false
+	}
+	matches, err := pec.CheckBrief(scan.Finish().Root, body.Reader(), receipt, receiptBody)
+	return err == nil && !slices.ContainsFunc(matches, func(m pec.BriefMatch) bool { return m.State != pec.BriefMatches })
 }

@@ -34,6 +34,13 @@ func (c *checker) rows() error {
 	if err := c.notices(steps); err != nil {
 		return err
 	}
+	unwatched, err := c.store.Unwatched(c.ctx)
+	if err != nil {
+		return err
+	}
+	for _, u := range unwatched {
+		c.violation("%s for %s is pending, and nothing looks after its silence", u.PEC, u.Recipient)
+	}
 	return c.rest(steps)
 }
 

@@ -35,6 +35,7 @@ type Keeper struct {
 	c          KeeperConfig
 	refreshing sync.Mutex // one refresh at a time, so that none swaps in what another has overtaken
 	current    atomic.Pointer[Directory]
+	refreshed  atomic.Int64 // when last, in seconds of the law's clock; 0: not since the start
 }
 
 // NewKeeper starts with the last good copy, verified again. When there is none, or it does not verify any more, which is logged as an
@@ -80,6 +81,12 @@ func (k *Keeper) load() error {
 // Current is the snapshot in force; never nil, empty before there is any.
 func (k *Keeper) Current() *Directory { return k.current.Load() }
 
+// Stale tells that the snapshot in force is older than it should be: no refresh has succeeded since the start, or for more than an
+// hour beyond KeeperConfig.Every. What it does not name may be right.
+func (k *Keeper) Stale() bool {
+	return k.c.Now().Unix()-k.refreshed.Load() > int64((k.c.Every + time.Hour).Seconds())
+}
+
 // Refresh fetches, verifies, saves and puts in force, in this order. On any failure what was in force stays, and the error says why: errors.Is
 // ErrRollback when the file is older. Differences to the directory before and problems in the new one are logged (norms.md 122, 129).
 func (k *Keeper) Refresh(ctx context.Context) error {
@@ -98,6 +105,7 @@ func (k *Keeper) Refresh(ctx context.Context) error {
 		return fmt.Errorf("refresh directory: save the new copy: %w", err)
 	}
 	k.current.Store(d)
+	k.refreshed.Store(k.c.Now().Unix())
 	k.report(before, d)
 	return nil
 }

@@ -63,12 +63,12 @@ func TestWhatAnArrivalCosts(t *testing.T) {
 	}{
 		"one unit":         {&message{recipients: []pec.Address{mario, anna}, network: "192.0.2.7"}, transport, true, 1, "peer " + beta().entry.Key() + " at 192.0.2.7"},
 		"two units":        {&message{recipients: []pec.Address{mario, gino}, network: "192.0.2.7"}, transport, true, 2, "peer " + beta().entry.Key() + " at 192.0.2.7"},
-		"a receipt":        {&message{recipients: []pec.Address{mario, gino}, network: "192.0.2.7"}, receipt, true, 1, "peer " + beta().entry.Key() + " at 192.0.2.7"},
+		"a receipt":        {&message{recipients: []pec.Address{mario, gino}, network: "192.0.2.7"}, receipt, true, 2, "peer " + beta().entry.Key() + " at 192.0.2.7"},
 		"our own":          {&message{recipients: []pec.Address{mario, gino}, task: task, from: luigi}, transport, true, 1, "own " + string(luigi)},
 		"inconsistent":     {&message{recipients: []pec.Address{mario}, network: "192.0.2.2"}, transport, false, 1, "network 192.0.2.2"},
 		"without a signer": {&message{network: "192.0.2.2"}, nil, false, 1, "network 192.0.2.2"},
 	} {
-		if cost := p.signatures(c.m, c.g); cost != c.cost {
+		if cost := p.signatures(c.m); cost != c.cost {
 			t.Errorf("%s costs %d", name, cost)
 		}
 		if turn := turnOf(c.m, c.g, c.passed); turn != c.turn {

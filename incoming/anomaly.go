@@ -3,6 +3,7 @@ package incoming
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -50,7 +51,10 @@ type wrapping struct {
 // an event. Where there is no mailbox, or what came cannot be enclosed, the operators have it.
 func (p *Point) wrap(ctx context.Context, m *message, g *genuine, why *failure, to []pec.Address) error {
 	w := &wrapping{Point: p, m: m, g: g, why: why, ordinary: why.check != checkFormal}
-	w.fact = store.Anomaly{Instant: p.Store.Instant(time.Time{}), SHA256: m.content.SHA256, Ordinary: w.ordinary && m.report == ""}
+	w.fact = store.Anomaly{Instant: p.Store.Instant(time.Time{}), SHA256: m.content.SHA256, Ordinary: w.ordinary}
+	if w.ordinary {
+		w.missing = m.left
+	}
 	if !m.kept {
 		w.fact.Content = m.content
 	}
@@ -62,7 +66,10 @@ func (p *Point) wrap(ctx context.Context, m *message, g *genuine, why *failure, 
 		return w.again(ctx)
 	}
 	err = w.enclose(ctx, fresh)
-	if errors.Is(err, pec.ErrTruncated) || err == nil && len(w.fact.Envelopes) == 0 {
+	switch truncated := errors.Is(err, pec.ErrTruncated); {
+	case truncated && w.ordinary && m.report == "":
+		return p.refuse(ctx, m, why)
+	case truncated, err == nil && len(w.fact.Envelopes) == 0:
 		return p.hold(ctx, m, g, why)
 	}
 	if err != nil {
@@ -190,9 +197,22 @@ func compare(a, b pec.Address) int {
 }
 
 func (w *wrapping) commit(ctx context.Context) error {
-	ev := w.fact.Record.Events[0]
+	ev := &w.fact.Record.Events[0]
+	ev.Recipients = nil
+	for _, e := range w.fact.Envelopes {
+		for _, r := range slices.SortedFunc(maps.Keys(e.Inboxes), compare) {
+			ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})
+		}
+	}
 	if len(w.missing) > 0 {
 		w.fact.Held = &store.Held{Reason: ev.Detail, Sender: string(w.m.from), Recipients: w.missing, Peer: w.m.peer}
+		held := *ev
+		held.Kind, held.Generated, held.Recipients = pec.EventHeld, nil, nil
+		for _, r := range w.missing {
+			held.Recipients = append(held.Recipients, pec.Recipient{Address: pec.Address(r), Type: pec.Certified})
+		}
+		w.fact.Record.Events = append(w.fact.Record.Events, held)
+		ev = &w.fact.Record.Events[0]
 	}
 	if err := w.Store.Wrap(ctx, w.fact); err != nil {
 		return err

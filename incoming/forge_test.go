@@ -18,7 +18,7 @@ func originalOf(id pec.ID, from pec.Address, to ...pec.Address) []byte {
 	for i, a := range to {
 		names[i] = string(a)
 	}
-	return fmt.Appendf(nil, "From: %s\r\nTo: %s\r\nSubject: Prova\r\nMessage-ID: <%s>\r\n\r\n", from, strings.Join(names, ",\r\n "), id)
+	return fmt.Appendf(nil, "From: %s\r\nTo: %s\r\nSubject: Prova\r\nMessage-ID: <%s>\r\nX-Riferimento-Message-ID: <1@client.test>\r\n\r\n", from, strings.Join(names, ",\r\n "), id)
 }
 
 func recipients(as ...pec.Address) []pec.Recipient {

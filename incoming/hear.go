@@ -103,6 +103,9 @@ func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e st
 	if g.Data.Sender.Key() != e.Sender.Key() {
 		return store.Heard{}, lies("%s was sent by %s, not by %s", g.Data.ID, e.Sender, g.Data.Sender)
 	}
+	if err := sameClientID(g, e); err != nil {
+		return store.Heard{}, err
+	}
 	h := store.Heard{
 		Issuer: g.signer.Key(), Provider: unit.Entry, PEC: g.Data.ID, Kind: g.Data.Kind, Recipients: about, Digest: g.digest,
 		Sender: g.from, To: to, Task: g.task, Content: g.content,
@@ -121,6 +124,22 @@ func (p *Point) heard(ctx context.Context, g *genuine, unit *issuance.Unit, e st
 	h.Record = p.record(h.Instant, heardEvent(g, unit, about), []pec.Address{to})
 	err := p.placeHeard(ctx, g, &h)
 	return h, err
+}
+
+// sameClientID compares the identifiers by which programs match receipts with the one that the message was sent with (attacks.md 14):
+// a receipt about one message must not read as if it were about another. What a receipt leaves out is borne (quirks.md C8).
+func sameClientID(g *genuine, e store.Envelope) error {
+	h, err := pec.ParseHeader(e.Header)
+	sent := pec.BareID(h.Get(pec.HeaderReference))
+	if err != nil || sent == "" {
+		return err
+	}
+	for _, said := range []string{string(g.Data.ClientID), g.Header.Get(pec.HeaderReference)} {
+		if said = pec.BareID(said); said != "" && said != sent {
+			return lies("%s was sent with the identifier %q, the receipt speaks of %q", g.Data.ID, sent, said)
+		}
+	}
+	return nil
 }
 
 // placeHeard puts the receipt into its mailbox by the same commit. If there is none any more, delivery holds it.
@@ -147,12 +166,15 @@ func (p *Point) heardMessage(ctx context.Context, g *genuine, unit *issuance.Uni
 		return m, nil
 	}
 	inner := g.Original.Children[0]
-	recipe, whole, err := p.Store.Shared(ctx, e, g.content, inner.Body, inner.End-inner.Body)
+	recipe, sharing, err := p.Store.Shared(ctx, e, g.content, inner.Body, inner.End-inner.Body)
 	if err != nil {
 		return m, err
 	}
+	if sharing == store.Other && g.Data.ReceiptType != pec.Brief {
+		return m, lies("the receipt encloses another message than %s", g.Data.ID)
+	}
 	m.Recipe = recipe
-	if !whole {
+	if sharing == store.Shared {
 		h.Content = nil
 	}
 	return m, nil

@@ -4,6 +4,7 @@ import (
 	"crypto/sha1"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -125,6 +126,12 @@ func TestDirectoryInForceDecides(t *testing.T) {
 	w := newWorld(t)
 	octets := beta().issue(beta().envelope("m1@pec.beta.test", luigi, mario))
 	w.dir = published(alfa(), gamma())
+	// A copy that is old may lack a new certificate: the peer is asked to come again, and nothing is kept.
+	w.Stale = func() bool { return true }
+	if err := w.receive(octets, luigi, mario); !errors.Is(err, ErrStale) || w.facts() != 0 {
+		t.Errorf("with an old directory: %v", err)
+	}
+	w.Stale = func() bool { return false }
 	w.wantAside("the provider left", checkOrigin, octets, "", luigi, mario)
 	claims := *gamma().entry
 	claims.Domains = append([]string{"pec.beta.test"}, claims.Domains...)

@@ -61,7 +61,7 @@ type genuine struct {
 // provider signed and does not look like PEC is ordinary mail, whoever else signed it.
 func (p *Point) judge(ctx context.Context, m *message) error {
 	g, err := p.verify(m)
-	leave, busy := p.Signing.Enter(ctx, turnOf(m, g, err == nil), p.signatures(m, g))
+	leave, busy := p.Signing.Enter(ctx, turnOf(m, g, err == nil), p.signatures(m))
 	if busy != nil {
 		return busy
 	}
@@ -105,10 +105,10 @@ func turnOf(m *message, g *genuine, passed bool) string {
 	return "network " + m.network
 }
 
-// signatures is what a message costs before its 250: an envelope a taking in charge by each unit. What costs none counts as
-// one, for its commit.
-func (p *Point) signatures(m *message, g *genuine) int {
-	if m.task != nil || g == nil || g.Data.Kind != pec.Transport {
+// signatures is what a message costs before its 250: an envelope a taking in charge by each unit, an anomaly an envelope by each.
+// What costs none counts as one, for its commit.
+func (p *Point) signatures(m *message) int {
+	if m.task != nil {
 		return 1
 	}
 	units := map[*issuance.Unit]bool{}
@@ -117,7 +117,7 @@ func (p *Point) signatures(m *message, g *genuine) int {
 			units[u] = true
 		}
 	}
-	return len(units)
+	return max(1, len(units))
 }
 
 // failed decides on what did not pass (RFC 6109 2.2.2). What a provider signed must reach its recipients, in an anomaly envelope;
@@ -129,6 +129,8 @@ func (p *Point) failed(ctx context.Context, m *message, g *genuine, f *failure) 
 		return f
 	case m.task != nil:
 		return p.hold(ctx, m, g, f)
+	case f.check == checkOrigin && p.Stale != nil && p.Stale():
+		return ErrStale // a new certificate is in the directory before its first use, but not in our copy
 	case f.check != checkFormal:
 		return p.ordinary(ctx, m, f)
 	}

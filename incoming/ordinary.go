@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
@@ -24,7 +25,7 @@ func (e *NotCertified) Error() string {
 func (e *NotCertified) Is(target error) bool { return target == ErrOrdinary }
 
 // ordinary decides on what no provider signed: it goes, enclosed, to those recipients who take it. Everybody else's was refused at
-// RCPT already, unless its path spoke of a provider, or was null.
+// RCPT already, unless its path spoke of a provider, or was null: then the operators have it for them.
 func (p *Point) ordinary(ctx context.Context, m *message, why *failure) error {
 	if m.takers == nil {
 		if err := p.findTakers(ctx, m); err != nil {
@@ -34,23 +35,31 @@ func (p *Point) ordinary(ctx context.Context, m *message, why *failure) error {
 	if len(m.takers) > 0 {
 		return p.wrap(ctx, m, nil, why, m.takers)
 	}
-	return p.refuse(m, why)
+	return p.refuse(ctx, m, why)
 }
 
-// refuse refuses ordinary mail; an imitation of PEC is a warning.
-func (p *Point) refuse(m *message, why *failure) error {
+// refuse refuses ordinary mail. An imitation of PEC is a warning and an event (attacks.md 16); a full mailbox may have room later.
+func (p *Point) refuse(ctx context.Context, m *message, why *failure) error {
+	if m.full {
+		return ErrFull
+	}
 	// The message is read as far as it goes: what makes it no message of PEC is for the checks to say.
 	if parsed, _ := pec.ParseMessage(m.parts); !parsed.LooksLikePEC() {
 		return ErrOrdinary
 	}
 	p.Log.Warn("refused: it looks like certified mail and is none", "reason", why.Error(), "sender", m.from, "recipients", len(m.recipients), "peer", m.peer)
+	at, ev := p.Store.Instant(time.Time{}), m.event(pec.EventRefused)
+	ev.Detail, ev.Checks = why.Error(), passed(why.check)
+	if err := p.Store.Note(ctx, at, p.record(at, ev, m.recipients)); err != nil {
+		return err
+	}
 	return &NotCertified{why.check, why.err}
 }
 
 // findTakers finds the recipients of ordinary mail who take it: by their mailbox's policy or their domain's (norms.md 60), or because
-// it reports on a message that they sent.
+// it reports on a message that they sent. The others are left.
 func (p *Point) findTakers(ctx context.Context, m *message) error {
-	m.takers = []pec.Address{}
+	m.takers, m.left, m.full = []pec.Address{}, nil, false
 	var ids []pec.ID
 	if m.from == "" {
 		ids, _ = pec.ReadDSN(m.parts)
@@ -60,26 +69,35 @@ func (p *Point) findTakers(ctx context.Context, m *message) error {
 		if err != nil {
 			return err
 		}
-		takes := about != ""
-		m.report = cmp.Or(m.report, about)
-		if !takes {
-			if takes, err = p.takesOrdinary(ctx, r, m.parts.Size); err != nil {
-				return err
-			}
+		takes, full, err := p.takesOrdinary(ctx, r, about != "", m.parts.Size)
+		if err != nil {
+			return err
 		}
-		if takes {
+		m.report, m.full = cmp.Or(m.report, about), m.full || full
+		if takes && !full {
 			m.takers = append(m.takers, r)
+		} else {
+			m.left = append(m.left, string(r))
 		}
 	}
 	return nil
 }
 
-func (p *Point) takesOrdinary(ctx context.Context, to pec.Address, size int64) (bool, error) {
+// enveloped is what an anomaly envelope may add to a message, for the question whether there is room.
+const enveloped = 64 << 10
+
+// takesOrdinary tells whether a recipient takes ordinary mail, and whether there is no room for it. A report to an address that signs is
+// for the operators.
+func (p *Point) takesOrdinary(ctx context.Context, to pec.Address, report bool, size int64) (takes, full bool, err error) {
 	box, err := p.Store.Mailbox(ctx, to)
 	if notFound(err) {
-		return false, nil
+		return report && p.signingAddress(to), false, nil
 	}
-	return err == nil && p.policy(box) == store.OrdinaryAnomaly && box.Room(size), err
+	if err != nil {
+		return false, false, err
+	}
+	takes = p.policy(box) == store.OrdinaryAnomaly || report && box.Open() && !box.Service
+	return takes, takes && !box.Room(size+enveloped), nil
 }
 
 // policy is a mailbox's for ordinary mail. One that is closed, and a provider's own, take none.

@@ -149,17 +149,22 @@ func TestOrdinaryMailByPolicy(t *testing.T) {
 		}
 		for what, octets := range map[string][]byte{"plain": plain("mario@pec.alfa.test"), "blind": plain("x@y.test"), "an imitation": imitation} {
 			entries := len(w.entries(mario))
+			held := len(w.ok(w.Store.HeldMessages(t.Context(), 100)).([]store.Held))
 			if err := w.receive(octets, outside, mario, ricevute); !errors.Is(err, want) {
 				t.Errorf("%s: %s: %v", name, what, err)
 			}
 			if !c.takes {
 				continue
 			}
-			w.wantEnclosed(name+", "+what, mario, octets, outside)
-			if ev := w.record().Events[0]; ev.Kind != pec.EventAnomaly || len(ev.Generated) != 1 {
-				t.Errorf("%s: %s: the event is %+v", name, what, ev)
+			words := map[bool]string{false: reasonUnsigned, true: reasonUntrusted}[what == "an imitation"]
+			w.wantEnclosed(name+", "+what, words, mario, octets, outside)
+			// Who took no part at RCPT and would refuse it is not passed over in silence.
+			r := w.record()
+			if len(r.Events) != 2 || r.Events[0].Kind != pec.EventAnomaly || r.Events[0].Recipients[0].Address != mario || len(r.Events[0].Recipients) != 1 ||
+				r.Events[1].Kind != pec.EventHeld || r.Events[1].Recipients[0].Address != ricevute || len(w.ok(w.Store.HeldMessages(t.Context(), 100)).([]store.Held)) != held+1 {
+				t.Errorf("%s: %s: the record is %+v", name, what, r)
 			}
-			if err := w.receive(octets, outside, mario); err != nil || len(w.entries(mario)) != entries+1 || len(w.entries(ricevute)) != 0 {
+			if err := w.receive(octets, outside, mario, ricevute); err != nil || len(w.entries(mario)) != entries+1 || len(w.entries(ricevute)) != 0 {
 				t.Errorf("%s: %s: again %v, %d entries", name, what, err, len(w.entries(mario))-entries)
 			}
 		}
@@ -167,6 +172,9 @@ func TestOrdinaryMailByPolicy(t *testing.T) {
 			w.ok(nil, w.Store.SetQuota(t.Context(), mario, 1))
 			if err := w.Recipient(t.Context(), outside, mario); !errors.Is(err, ErrFull) {
 				t.Errorf("%s: full: %v", name, err)
+			}
+			if err := w.receive(plain("altro@x.test"), "", mario); !errors.Is(err, ErrFull) {
+				t.Errorf("%s: full, at DATA: %v", name, err)
 			}
 		}
 		if ts := w.ok(w.Store.Tasks(t.Context())).([]store.Task); len(ts) != 0 {

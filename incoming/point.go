@@ -29,7 +29,9 @@ type Point struct {
 	Signing   *admission.Gate             // bounds the signatures between their instant and their commit (attacks.md 39)
 	// Ordinary is a domain's policy for mail that no provider signed; nil refuses it.
 	Ordinary func(domain string) store.Ordinary
-	Log      *slog.Logger
+	// Stale tells that the directory was not refreshed when it should have been; nil: never.
+	Stale func() bool
+	Log   *slog.Logger
 }
 
 // Arrival is one SMTP transaction from outside.
@@ -49,6 +51,8 @@ var (
 	ErrNotLocal = errors.New("we are no relay for this recipient")
 	// ErrNoDirectory: the recipient's domain is not in the distributed directory as ours: it takes no mail yet (norms.md 130).
 	ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
+	// ErrStale: the certificate is in no directory that we have, and ours is old: 451 4.7.5.
+	ErrStale = errors.New("our copy of the providers' directory is old: it may not name the signer yet")
 	// ErrFull: the mailbox has no room for ordinary mail: 452 4.2.2.
 	ErrFull = errors.New("the mailbox is full")
 	// ErrNoMailbox: there is no such mailbox: 550 5.1.1. Certified mail is never told so at SMTP.
@@ -104,6 +108,8 @@ type message struct {
 	kept       bool             // the content is stored
 	report     pec.ID           // what it reports on, if it is a DSN about a message of ours
 	takers     []pec.Address    // who takes it though no provider signed it; nil: not known yet
+	left       []string         // who does not, or has no mailbox
+	full       bool             // somebody would take it and has no room
 }
 
 // Receive takes a message from outside. See the package comment for what its return means.
@@ -143,7 +149,7 @@ func (p *Point) admit(ctx context.Context, m *message) error {
 	if len(m.takers) > 0 {
 		return nil
 	}
-	return p.refuse(m, &failure{check: checkExistence, err: m.noSign})
+	return p.refuse(ctx, m, &failure{check: checkExistence, err: m.noSign})
 }
 
 func (p *Point) received(a Arrival) string {

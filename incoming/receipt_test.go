@@ -136,9 +136,20 @@ func TestForgedReceiptsArePutAside(t *testing.T) {
 		"an acceptance":                {signed(beta(), pec.Acceptance, id, luigi), []pec.Address{mario}, "a accettazione from another provider"},
 		"a receipt said to be another": {edit(signed(beta(), pec.NonDelivery, id, luigi), "X-Ricevuta: errore-consegna", "X-Ricevuta: avvenuta-consegna"), []pec.Address{mario}, "formal correctness"},
 		"signed by nobody known":       {mallory().issue(mallory().receipt(pec.Delivered, id, luigi, all...)), []pec.Address{mario}, checkOrigin},
-		"an octet altered":             {edit(signed(beta(), pec.Delivered, id, luigi), "Ciao!", "Addio"), []pec.Address{mario}, checkValidity},
+		"with another's identifier": {beta().issue(func() pec.Composition {
+			c := beta().receipt(pec.Delivered, id, luigi, all...)
+			c.Data.ClientID = "<2@client.test>"
+			return c
+		}()), []pec.Address{mario}, `the receipt speaks of "2@client.test"`},
+		"referring to another in its header": {edit(signed(beta(), pec.Delivered, id, luigi), "X-Riferimento-Message-ID: <1@", "X-Riferimento-Message-ID: <2@"), []pec.Address{mario}, `the receipt speaks of "2@client.test"`},
+		"with another original":              {beta().issueWith(beta().receipt(pec.Delivered, id, luigi, all...), "Mai spedito\r\n"), []pec.Address{mario}, "the receipt encloses another message"},
+		"an octet altered":                   {edit(signed(beta(), pec.Delivered, id, luigi), "Ciao!", "Addio"), []pec.Address{mario}, checkValidity},
 	} {
-		w.wantAside(name, c.want, c.octets, id, beta().unit.Address, c.to...)
+		want := w.wantLie
+		if c.want == "formal correctness" || strings.HasPrefix(c.want, "signature ") {
+			want = w.wantAside
+		}
+		want(name, c.want, c.octets, id, beta().unit.Address, c.to...)
 	}
 }
 
@@ -162,7 +173,7 @@ func TestSecondOutcomesArePutAside(t *testing.T) {
 		}
 		for _, second := range []pec.Kind{pec.Delivered, pec.NonDelivery} {
 			octets := beta().issue(beta().receipt(second, id, luigi, luigi, sara))
-			w.wantAside(string(first)+" then "+string(second), "the outcome for luigi@pec.beta.test is known already", octets, id, beta().unit.Address, mario)
+			w.wantLie(string(first)+" then "+string(second), "the outcome for luigi@pec.beta.test is known already", octets, id, beta().unit.Address, mario)
 		}
 		if want := map[pec.Kind]string{pec.Delivered: store.StateDelivered, pec.NonDelivery: store.StateFailed}[first]; w.tracked(id, luigi).State != want {
 			t.Errorf("after %s tracking is %s", first, w.tracked(id, luigi).State)
@@ -174,7 +185,7 @@ func TestSecondOutcomesArePutAside(t *testing.T) {
 		t.Fatal(err)
 	}
 	octets := beta().issue(beta().receipt(pec.TakenInCharge, id, luigi, luigi, sara))
-	w.wantAside("taken twice", "luigi@pec.beta.test was taken in charge already", octets, id, beta().unit.Address, ricevute)
+	w.wantLie("taken twice", "luigi@pec.beta.test was taken in charge already", octets, id, beta().unit.Address, ricevute)
 }
 
 // design.md 4, contents once: what a complete receipt brings back is a reference to what was sent, if it is the same.

@@ -15,6 +15,7 @@ import (
 	"io"
 	"log/slog"
 	"math/big"
+	"mime/quotedprintable"
 	"strings"
 	"sync"
 	"testing"
@@ -214,10 +215,25 @@ func (w *world) state(about pec.ID) (s state) {
 	return s
 }
 
-// wantAside gives octets to the incoming point that fail a check, and sees what becomes of them: what no provider signed is refused and
-// leaves nothing; all else lies in the recipients' mailboxes, enclosed octet for octet in an anomaly envelope, or is held if there is no
-// mailbox. There is one warning at least, and one event that says why; nothing is answered, nothing of tracking changes.
+// wantAside gives octets to the incoming point that fail a check, and sees what becomes of them: what no provider signed is refused; all
+// else lies in the recipients' mailboxes, enclosed octet for octet in an anomaly envelope, or is held if there is no mailbox. There is
+// one warning at least, and one event that says why; nothing is answered, nothing of tracking changes.
 func (w *world) wantAside(what, reason string, octets []byte, about pec.ID, from pec.Address, to ...pec.Address) {
+	w.t.Helper()
+	kind, words := pec.EventAnomaly, reasonMalformed
+	if strings.HasPrefix(reason, "a delivery report") {
+		words = reasonReport
+	}
+	w.wantOutcome(what, reason, kind, words, octets, about, from, to...)
+}
+
+// wantLie is the same for a receipt that is well formed and not true.
+func (w *world) wantLie(what, reason string, octets []byte, about pec.ID, from pec.Address, to ...pec.Address) {
+	w.t.Helper()
+	w.wantOutcome(what, reason, pec.EventUnmatched, reasonLie, octets, about, from, to...)
+}
+
+func (w *world) wantOutcome(what, reason string, kind pec.EventKind, words string, octets []byte, about pec.ID, from pec.Address, to ...pec.Address) {
 	w.t.Helper()
 	before, facts, warned := w.state(about), w.facts(), len(w.warnings.list)
 	err := w.receive(octets, from, to...)
@@ -225,52 +241,64 @@ func (w *world) wantAside(what, reason string, octets []byte, about pec.ID, from
 		w.t.Errorf("%s: nobody is warned", what)
 	}
 	if strings.HasPrefix(reason, "signature ") {
-		if !errors.Is(err, ErrOrdinary) || !strings.Contains(err.Error(), reason) || w.state(about) != before || w.facts() != facts {
+		if !errors.Is(err, ErrOrdinary) || !strings.Contains(err.Error(), reason) || w.state(about) != before {
 			w.t.Errorf("%s: %v, %+v became %+v, want it refused for %q", what, err, before, w.state(about), reason)
 		}
+		w.wantEvents(what, reason, facts, pec.EventRefused)
 		return
 	}
 	if err != nil {
 		w.t.Errorf("%s: %v, want it taken", what, err)
 		return
 	}
-	want := before
-	want.messages++
-	var boxes []pec.Address
-	for _, r := range to {
-		if _, err := w.Store.Mailbox(w.t.Context(), r); err == nil {
-			boxes, want.entries = append(boxes, r), want.entries+1
-		}
+	boxes := w.withMailbox(to)
+	want, events := before, []pec.EventKind(nil)
+	want.messages, want.entries = want.messages+1, want.entries+len(boxes)
+	if len(boxes) > 0 {
+		events = append(events, kind)
 	}
 	if len(boxes) < len(to) {
-		want.held++
+		want.held, events = want.held+1, append(events, pec.EventHeld)
 	}
 	if after := w.state(about); after != want {
 		w.t.Errorf("%s: %+v became %+v, want %+v", what, before, after, want)
 		return
 	}
-	w.wantEvent(what, reason, facts, len(boxes))
+	w.wantEvents(what, reason, facts, events...)
 	for _, r := range boxes {
-		w.wantEnclosed(what, r, octets, from)
+		w.wantEnclosed(what, words, r, octets, from)
 	}
 	w.pass(time.Second) // so that the next one is the newest
 }
 
-// wantEvent reads the newest record: what it says of an arrival that was put aside.
-func (w *world) wantEvent(what, reason string, facts int64, boxes int) {
+func (w *world) withMailbox(to []pec.Address) (boxes []pec.Address) {
+	w.t.Helper()
+	for _, r := range to {
+		if _, err := w.Store.Mailbox(w.t.Context(), r); err == nil {
+			boxes = append(boxes, r)
+		}
+	}
+	return boxes
+}
+
+// wantEvents reads the newest record: what it says of an arrival that was put aside, and of whom.
+func (w *world) wantEvents(what, reason string, facts int64, kinds ...pec.EventKind) {
 	w.t.Helper()
 	r := w.record()
-	ev := r.Events[0]
-	if w.facts() != facts+1 || len(r.Events) != 1 || !strings.Contains(ev.Detail, reason) || strings.ContainsAny(ev.Detail, "\r\n\x1b") {
-		w.t.Errorf("%s: %d facts, the record is %+v, want %q", what, w.facts()-facts, r, reason)
+	if w.facts() != facts+1 || len(r.Events) != len(kinds) {
+		w.t.Errorf("%s: %d facts, the record is %+v", what, w.facts()-facts, r)
+		return
 	}
-	if boxes == 0 && ev.Kind != pec.EventHeld || boxes > 0 && (ev.Kind != pec.EventAnomaly && ev.Kind != pec.EventUnmatched || len(ev.Generated) != 1) {
-		w.t.Errorf("%s: the event is %+v", what, ev)
+	for i, ev := range r.Events {
+		enclosed := kinds[i] == pec.EventAnomaly || kinds[i] == pec.EventUnmatched
+		if ev.Kind != kinds[i] || !strings.Contains(ev.Detail, reason) || strings.ContainsAny(ev.Detail, "\r\n\x1b") || enclosed != (len(ev.Generated) == 1) || len(ev.Recipients) == 0 {
+			w.t.Errorf("%s: the event is %+v, want %s for %q", what, ev, kinds[i], reason)
+		}
 	}
 }
 
 // wantEnclosed reads the newest message of a mailbox: the anomaly envelope (norms.md 61-64).
-func (w *world) wantEnclosed(what string, to pec.Address, octets []byte, from pec.Address) {
+func (w *world) wantEnclosed(what, words string, to pec.Address, octets []byte, from pec.Address) {
 	w.t.Helper()
 	entries := w.entries(to)
 	last := entries[len(entries)-1]
@@ -278,6 +306,9 @@ func (w *world) wantEnclosed(what string, to pec.Address, octets []byte, from pe
 	whole := w.octets(last.Message)
 	if m.HasData || m.Original == nil || last.Kind != string(pec.Anomaly) || !bytes.Contains(whole, octets) || bytes.Contains(whole[:bytes.Index(whole, octets)], []byte("daticert.xml")) {
 		w.t.Errorf("%s: the mailbox has a %s:\n%s", what, last.Kind, whole)
+	}
+	if text := w.text(whole); !strings.Contains(text, words) {
+		w.t.Errorf("%s: the text does not say %q:\n%s", what, words, text)
 	}
 	onBehalf := "Per conto di: " + cmp.Or(string(from), "<>")
 	for field, want := range map[string]string{"X-Trasporto": "errore", "From": onBehalf, "X-Ricevuta": ""} {
@@ -295,6 +326,19 @@ func (w *world) octets(id store.ID) []byte {
 	o := w.ok(w.Store.Open(w.t.Context(), id, nil)).(*store.Octets)
 	defer o.Close()
 	return w.ok(io.ReadAll(o.Reader())).([]byte)
+}
+
+// text is the first text part of a message of ours, decoded.
+func (w *world) text(whole []byte) string {
+	w.t.Helper()
+	_, after, _ := bytes.Cut(whole, []byte("quoted-printable\r\n\r\n"))
+	part, _, _ := bytes.Cut(after, []byte("\r\n--"))
+	latin := w.ok(io.ReadAll(quotedprintable.NewReader(bytes.NewReader(part)))).([]byte)
+	runes := make([]rune, len(latin))
+	for i, c := range latin {
+		runes[i] = rune(c)
+	}
+	return string(runes)
 }
 
 // wantRefused gives octets to the incoming point and checks that they are refused as ordinary mail, and nothing is kept.

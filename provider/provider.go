@@ -169,7 +169,7 @@ func (p *Provider) wirePoints(m *material) {
 	}
 	p.incoming = &incoming.Point{
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
-		Hostname: c.Provider.Hostname, Reserve: c.Limits.Reserve, Signing: signing, Ordinary: c.Ordinary.policy, Log: p.log,
+		Hostname: c.Provider.Hostname, Reserve: c.Limits.Reserve, Signing: signing, Ordinary: c.Ordinary.policy, Stale: p.keeper.Stale, Log: p.log,
 	}
 	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 16 * cores, BriefHash: briefHash(c.Receipts.BriefHash), Log: p.log}
 	t := duration(c.Relay.Timeout)

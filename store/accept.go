@@ -137,7 +137,7 @@ func (b *batch) submission(k SubmissionKey, id pec.ID) {
 		k.Mailbox[:], string(k.ClientID), k.SHA256[:], k.Recipients[:], string(id), micros(b.instant.At), micros(b.instant.At.Add(-keepSubmissions)))
 }
 
-// Repeated records that a submission came again and was answered as before; nothing is issued.
-func (s *Store) Repeated(ctx context.Context, at Instant, r pec.Record) error {
+// Note commits the record of what changed nothing: a submission that came again and was answered as before, a message that was refused.
+func (s *Store) Note(ctx context.Context, at Instant, r pec.Record) error {
 	return s.commit(ctx, newBatch(at, r))
 }

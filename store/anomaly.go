@@ -46,16 +46,25 @@ func (s *Store) Wrap(ctx context.Context, a Anomaly) error {
 		}
 		for _, recipient := range slices.Sorted(maps.Keys(e.Inboxes)) { // in one order, so that processes do not lock each other out
 			in := e.Inboxes[recipient]
-			b.must(`INSERT INTO anomaly (sha256, recipient, message, at, fact) VALUES ($1, $2, $3, $4, $5)
-				ON CONFLICT (sha256, recipient) DO UPDATE SET message = excluded.message, at = excluded.at, fact = excluded.fact WHERE anomaly.at <= $6`,
-				a.SHA256[:], recipient.Key(), e.Message.ID[:], micros(a.Instant.At), b.fact[:], micros(a.Instant.At.Add(-keepSubmissions)))
+			b.wrapped(a, recipient, e.Message.ID)
 			b.put(in, e.Message.ID, e.Message.Recipe.Size(), must)
 		}
 	}
 	if h := a.Held; h != nil {
-		b.held(a.Instant, h.Reason, h.Sender, strings.Join(h.Recipients, "\n"), h.Peer, a.Envelopes[0].Message.ID)
+		message := a.Envelopes[0].Message.ID
+		b.held(a.Instant, h.Reason, h.Sender, strings.Join(h.Recipients, "\n"), h.Peer, message)
+		for _, r := range h.Recipients {
+			b.wrapped(a, pec.Address(r), message)
+		}
 	}
 	return s.commit(ctx, b)
+}
+
+// wrapped makes the batch the only one that puts aside these octets for a recipient within five days.
+func (b *batch) wrapped(a Anomaly, to pec.Address, message ID) {
+	b.must(`INSERT INTO anomaly (sha256, recipient, message, at, fact) VALUES ($1, $2, $3, $4, $5)
+		ON CONFLICT (sha256, recipient) DO UPDATE SET message = excluded.message, at = excluded.at, fact = excluded.fact WHERE anomaly.at <= $6`,
+		a.SHA256[:], to.Key(), message[:], micros(a.Instant.At), b.fact[:], micros(a.Instant.At.Add(-keepSubmissions)))
 }
 
 // Wrapped tells whether the same octets were enclosed for a recipient within five days.

@@ -88,6 +88,12 @@ func (s *Store) Noticed(ctx context.Context) ([]Audited, error) {
 		UNION ALL SELECT provider, pec_id, recipient, '`+stepOverdueFinal+`', NULL FROM tracking WHERE final_notice_at IS NOT NULL`)
 }
 
+// Unwatched lists the recipients who are pending without a final notice, and whose silence no task looks after.
+func (s *Store) Unwatched(ctx context.Context) ([]Audited, error) {
+	return s.audited(ctx, `SELECT provider, pec_id, recipient, state, NULL FROM tracking WHERE state = 'pending' AND final_notice_at IS NULL
+		AND NOT EXISTS (SELECT 1 FROM envelope e JOIN task ON task.id = e.message WHERE e.provider = tracking.provider AND e.pec_id = tracking.pec_id AND e.mailbox IS NOT NULL)`)
+}
+
 // IssuedSteps lists what was issued: Kind is step and kind with a blank between.
 func (s *Store) IssuedSteps(ctx context.Context) ([]Audited, error) {
 	return s.audited(ctx, `SELECT provider, pec_id, recipient, step || ' ' || kind, message FROM issued`)

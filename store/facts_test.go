@@ -94,7 +94,7 @@ func facts() []fact {
 		{"hold what we sent", prepareHoldOwn, map[string]int{"held": 1, "task": -1}, false, conflict},
 		{"first notice", prepareNotice(false), map[string]int{"content": 1, "message": 1, "issued": 1, "entry": 1}, false, conflict},
 		{"final notice", prepareNotice(true), map[string]int{"content": 1, "message": 1, "issued": 1, "entry": 1}, false, conflict},
-		{"wrap", prepareWrap, map[string]int{"content": 2, "message": 1, "reference": 1, "anomaly": 1, "entry": 1, "held": 1}, false, conflict},
+		{"wrap", prepareWrap, map[string]int{"content": 2, "message": 1, "reference": 1, "anomaly": 2, "entry": 1, "held": 1}, false, conflict},
 		{"report", prepareReport, map[string]int{"content": 1, "message": 1}, false, conflict},
 		{"undeliverable", prepareUndeliverable, map[string]int{"held": 1, "task": -1}, false, conflict},
 		{"done", prepareDone, map[string]int{"task": -1}, true, conflict},
@@ -119,7 +119,7 @@ func prepareNotAccept(w *world) func(Instant) error {
 }
 
 func prepareRepeated(w *world) func(Instant) error {
-	return func(at Instant) error { return w.Repeated(w.ctx(), at, record(at, pec.EventRepeated, "a@alfa.test")) }
+	return func(at Instant) error { return w.Note(w.ctx(), at, record(at, pec.EventRepeated, "a@alfa.test")) }
 }
 
 // charge is that of an envelope of another provider for two recipients of ours.
@@ -413,7 +413,7 @@ func factsAreNumbered(w *world) {
 	for range 5 {
 		w.accepted()
 		w.refused(ErrStale, func() error {
-			return w.Repeated(w.ctx(), w.late(), record(w.instant(), pec.EventRepeated, "x@alfa.test"))
+			return w.Note(w.ctx(), w.late(), record(w.instant(), pec.EventRepeated, "x@alfa.test"))
 		})
 	}
 	w.numbered(5)
@@ -443,8 +443,8 @@ func (w *world) numbered(n int64) {
 func factIDIsUnique(w *world) {
 	at := w.instant()
 	r := record(at, pec.EventRepeated, "x@alfa.test")
-	w.must(w.Repeated(w.ctx(), at, r))
-	w.refused(ErrConflict, func() error { return w.Repeated(w.ctx(), at, r) })
+	w.must(w.Note(w.ctx(), at, r))
+	w.refused(ErrConflict, func() error { return w.Note(w.ctx(), at, r) })
 }
 
 func instantsFollowTheirCause(w *world) {

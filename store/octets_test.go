@@ -138,22 +138,23 @@ func contentsAreShared(w *world) {
 		for _, c := range []struct {
 			name                string
 			before, body, after []byte
-			shared              bool
+			want                Sharing
 		}{
-			{"the same", []byte("before"), body, []byte("after"), true},
-			{"the same alone", nil, body, nil, true},
-			{"the last octet changed", []byte("before"), changed, []byte("after"), false},
-			{"an octet less", []byte("before"), body[1:], []byte("after"), false},
-			{"nothing", []byte("before"), nil, []byte("after"), false},
-			{"much before", long, body, nil, false},
-			{"much after", nil, body, long, false},
+			{"the same", []byte("before"), body, []byte("after"), Shared},
+			{"the same alone", nil, body, nil, Shared},
+			{"the last octet changed", []byte("before"), changed, []byte("after"), Other},
+			{"an octet less", []byte("before"), body[1:], []byte("after"), Other},
+			{"nothing", []byte("before"), nil, []byte("after"), Other},
+			{"much before", long, body, nil, Alone},
+			{"much after", nil, body, long, Alone},
 		} {
 			whole := bytes.Join([][]byte{c.before, c.body, c.after}, nil)
 			content := w.content(whole)
-			r, own, err := w.Shared(w.ctx(), a.Envelope, content, int64(len(c.before)), int64(len(c.body)))
+			r, got, err := w.Shared(w.ctx(), a.Envelope, content, int64(len(c.before)), int64(len(c.body)))
 			w.must(err)
-			if own == c.shared || r.contents()[0] == content.ID != own {
-				w.Errorf("%s: shared is %t, want %t", c.name, !own, c.shared)
+			own := got != Shared
+			if got != c.want || r.contents()[0] == content.ID != own {
+				w.Errorf("%s: it is %d, want %d", c.name, got, c.want)
 			}
 			var contents []*Content
 			if own {
@@ -172,8 +173,8 @@ func outOfRange(w *world) {
 	a := w.accepted()
 	c := w.content([]byte("short"))
 	for _, off := range []int64{-1, 1, 5, 6} {
-		if _, own, err := w.Shared(w.ctx(), a.Envelope, c, off, a.Envelope.Body.Length); !own || err != nil {
-			w.Errorf("a body at %d of a content of 5: shared %t, %v", off, !own, err)
+		if _, got, err := w.Shared(w.ctx(), a.Envelope, c, off, a.Envelope.Body.Length); got != Other || err != nil {
+			w.Errorf("a body at %d of a content of 5: it is %d, %v", off, got, err)
 		}
 	}
 }

@@ -90,8 +90,8 @@ func TestNumbersFollowCauses(t *testing.T) {
 	at := w.instant()
 	cause, effect := record(at, pec.EventRepeated, "a@alfa.test"), record(at, pec.EventRepeated, "b@alfa.test")
 	cause.Fact[0], effect.Fact[0] = 2, 1
-	w.must(w.Repeated(w.ctx(), at, cause))
-	w.must(w.Repeated(w.ctx(), at, effect))
+	w.must(w.Note(w.ctx(), at, cause))
+	w.must(w.Note(w.ctx(), at, effect))
 	s.exec(`COMMIT`)
 	w.numbered(2)
 	fs, err := w.FactsBetween(w.ctx(), 1, 3)

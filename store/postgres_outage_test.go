@@ -165,7 +165,7 @@ func TestClosingInDoubt(t *testing.T) {
 	}
 	w.proxy.Disarm()
 	w.must(<-closed)
-	if err := w.Repeated(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")); !errors.Is(err, ErrClosed) {
+	if err := w.Note(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")); !errors.Is(err, ErrClosed) {
 		t.Errorf("after the end: %v, want %v", err, ErrClosed)
 	}
 	next := w.process(w.url)
@@ -203,7 +203,7 @@ func TestStaleAfterRerun(t *testing.T) {
 	}
 	w.proxy.Disarm()
 	w.must(<-done)
-	w.refused(ErrStale, func() error { return w.Repeated(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")) })
+	w.refused(ErrStale, func() error { return w.Note(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")) })
 	w.numbered(int64(w.count("once")) - 2) // but for the mailboxes
 }
 
@@ -214,7 +214,7 @@ func (w *pgWorld) inDoubt(side postgrestest.Side) (Instant, <-chan error) {
 		h := newHarm(side, 8, postgrestest.Swallow) // a lease's renewal has fewer messages
 		w.proxy.Arm(h.prepared)
 		at := w.instant()
-		done := later(func() error { return w.Repeated(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")) })
+		done := later(func() error { return w.Note(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")) })
 		select {
 		case <-h.done:
 			return at, done
@@ -230,7 +230,7 @@ func TestSaidUnavailable(t *testing.T) {
 	w := newPgWorld(t)
 	w.proxy.Refuse(true)
 	at := w.instant()
-	if err := w.Repeated(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")); !errors.Is(err, ErrUnavailable) {
+	if err := w.Note(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")); !errors.Is(err, ErrUnavailable) {
 		t.Errorf("got %v", err)
 	}
 }

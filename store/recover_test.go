@@ -373,7 +373,7 @@ func TestOneOwner(t *testing.T) {
 	beside.must(snapshot.Close())
 	w.said("two")
 	w.must(w.Close())
-	if err := w.Repeated(t.Context(), w.instant(), record(w.instant(), pec.EventRepeated, "")); !errors.Is(err, ErrClosed) {
+	if err := w.Note(t.Context(), w.instant(), record(w.instant(), pec.EventRepeated, "")); !errors.Is(err, ErrClosed) {
 		t.Errorf("a commit after the end: %v", err)
 	}
 	opens(t, w.Dir(), 2)

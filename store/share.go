@@ -9,38 +9,54 @@ import (
 	"github.com/ceralacca/ceralacca/pec"
 )
 
+// Sharing is what became of a comparison with a body that is stored already.
+type Sharing int
+
+// The outcomes.
+const (
+	Shared Sharing = iota // the same octets: they are a reference
+	Alone                 // the same, or not compared: they are stored whole
+	Other                 // other octets, stored whole
+)
+
 // Shared is the recipe of a message whose octets from offset on, length of them, may be the body of a certified message
-// that is stored already: then they are a reference to it, and whole is false. Otherwise the recipe is the content whole.
+// that is stored already: then they are a reference to it. Otherwise the recipe is the content whole.
 // Only what belongs to the same mailbox may be passed as e, so nobody learns what others have (attacks.md 26).
-func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, length int64) (r Recipe, whole bool, err error) {
+func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, length int64) (Recipe, Sharing, error) {
 	all := Recipe{{Span: Span{Content: c.ID, Length: c.Size}}}
-	if length == 0 || length != e.Body.Length || offset < 0 || offset+length > c.Size {
-		return all, true, nil
+	if length != e.Body.Length || offset < 0 || offset+length > c.Size {
+		return all, Other, nil
+	}
+	if length == 0 {
+		return all, Alone, nil
 	}
 	stored, err := s.OpenSpan(ctx, e.Body)
 	var damage *DamageError
 	if errors.As(err, &damage) {
-		return all, true, nil // this message does not fail with that one
+		return all, Alone, nil // this message does not fail with that one
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, Alone, err
 	}
 	same, err := sameOctets(stored.Reader(), c.Section(offset, length), length)
 	if err := errors.Join(err, stored.Close()); err != nil {
-		return nil, false, err
+		return nil, Alone, err
 	}
 	rest := c.Size - offset - length
-	if !same || offset > memoryLimit || rest > memoryLimit {
-		return all, true, nil
+	if !same {
+		return all, Other, nil
+	}
+	if offset > memoryLimit || rest > memoryLimit {
+		return all, Alone, nil
 	}
 	before, after := make([]byte, offset), make([]byte, rest)
 	if _, err := io.ReadFull(c.Section(0, offset), before); err != nil {
-		return nil, false, err
+		return nil, Alone, err
 	}
 	if _, err := io.ReadFull(c.Section(offset+length, rest), after); err != nil {
-		return nil, false, err
+		return nil, Alone, err
 	}
-	return Recipe{Literal(before), {Span: e.Body}, Literal(after)}, false, nil
+	return Recipe{Literal(before), {Span: e.Body}, Literal(after)}, Shared, nil
 }
 
 func sameOctets(a, b io.Reader, length int64) (bool, error) {
@@ -70,7 +86,8 @@ func (s *Store) ownRecipe(ctx context.Context, mailbox ID, c *Content, st *pec.S
 	if err != nil {
 		return nil, false, err
 	}
-	return s.Shared(ctx, e, c, st.Root.Body, c.Size-st.Root.Body)
+	recipe, sharing, err := s.Shared(ctx, e, c, st.Root.Body, c.Size-st.Root.Body)
+	return recipe, sharing != Shared, err
 }
 
 // sentAs finds the message that the mailbox submitted under the Message-ID of c.
