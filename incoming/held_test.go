@@ -16,7 +16,7 @@ import (
 )
 
 // attacks.md 11 to 14, 16: what looks like PEC and fails a check is put aside with the check's name, and changes nothing.
-// norms.md 47 to 49, 53
+// norms.md 47 to 49, 53, 59, 62, 64
 func TestForgedEnvelopesArePutAside(t *testing.T) {
 	w := newWorld(t)
 	const id = pec.ID("m1@pec.beta.test")

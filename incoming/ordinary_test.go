@@ -119,7 +119,7 @@ func TestBrokenOffArrivalLeavesNothing(t *testing.T) {
 	}
 }
 
-// norms.md 60: a mailbox, or its domain, may take ordinary mail, in an anomaly envelope; nobody else gets it. The same octets again
+// norms.md 60, 156: a mailbox, or its domain, may take ordinary mail, in an anomaly envelope; nobody else gets it. The same octets again
 // come once.
 func TestOrdinaryMailByPolicy(t *testing.T) {
 	const outside = pec.Address("eva@x.test")
@@ -183,7 +183,7 @@ func TestOrdinaryMailByPolicy(t *testing.T) {
 	}
 }
 
-// norms.md 61-63: what an anomaly envelope inherits, and what it says to people.
+// norms.md 61-64: what an anomaly envelope inherits, and what it says to people.
 func TestAnomalyEnvelopeInFull(t *testing.T) {
 	w := newWorld(t)
 	w.ok(nil, w.Store.SetOrdinary(t.Context(), mario, store.OrdinaryAnomaly))

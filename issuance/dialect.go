@@ -25,7 +25,7 @@ func (u *Unit) issueIn(c pec.Composition, k Key, forged Forgery, body io.Reader)
 	if err != nil {
 		return nil, fmt.Errorf("composing %s for %s as %s: %w", c.Data.Kind, c.Data.ID, u.Dialect.Name, err)
 	}
-	draft.Before = forged.alter(draft.Before)
+	draft.Before, draft.After = forged.alter(draft.Before, draft.After)
 	issued, err := k.signIn(u.Dialect, draft, body)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s for %s as %s: %w", c.Data.Kind, c.Data.ID, u.Dialect.Name, err)

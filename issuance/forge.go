@@ -5,7 +5,7 @@ import "github.com/ceralacca/ceralacca/pec"
 // Forgery is what a unit of a sandbox does wrong to one message, so that others can test how they bear it.
 type Forgery struct {
 	Key    *Key                // signs instead of the unit's own
-	Before func([]byte) []byte // alters the signed octets before the original's body, after they were checked
+	Octets func([]byte) []byte // alters the signed octets before and after the original's body, once they were checked
 }
 
 // forge asks what is done wrong to a composition, which it may change, and with which key it is signed.
@@ -22,9 +22,9 @@ func (u *Unit) forge(c *pec.Composition) (Forgery, Key, error) {
 }
 
 // alter applies a forgery to the octets that will be signed.
-func (f Forgery) alter(before []byte) []byte {
-	if f.Before == nil {
-		return before
+func (f Forgery) alter(before, after []byte) (_, _ []byte) {
+	if f.Octets == nil {
+		return before, after
 	}
-	return f.Before(before)
+	return f.Octets(before), f.Octets(after)
 }

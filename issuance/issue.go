@@ -45,7 +45,7 @@ func (u *Unit) Issue(c pec.Composition, body io.Reader) (*Issued, error) {
 	if err != nil {
 		return nil, fmt.Errorf("composing %s for %s: %w", c.Data.Kind, c.Data.ID, err)
 	}
-	draft.Before = forged.alter(draft.Before)
+	draft.Before, draft.After = forged.alter(draft.Before, draft.After)
 	issued, err := k.sign(draft, body)
 	if err != nil {
 		return nil, fmt.Errorf("signing %s for %s: %w", c.Data.Kind, c.Data.ID, err)

@@ -34,6 +34,18 @@ func TestBetaAsAnotherEngine(t *testing.T) {
 					t.Errorf("%s has %q", way.to, got)
 				}
 			}
+			// What the engine signs without certification data is found malformed.
+			r.fault(1, malformed)
+			if err := r.send(mario, []string{luigi}, letter("2", mario, luigi)); err != nil {
+				t.Fatal(err)
+			}
+			r.settled("1s")
+			if got := kinds(t, r.running[0].Store, mario); got[len(got)-1] != anomaly {
+				t.Errorf("malformed: %s has %q", mario, got)
+			}
+			if got := kinds(t, r.running[0].Store, r.plan.providers[0].service); got[len(got)-1] != anomaly {
+				t.Errorf("malformed: the service mailbox has %q", got)
+			}
 			r.stop()
 			r.wantSoundAt(0) // Beta's originals have their fields moved, as the engines do: its own check says so
 		})

@@ -160,6 +160,8 @@ func TestSlowPeer(t *testing.T) {
 	}
 	r.settled("2m")
 	r.wantTold("when it speaks", 0, mario, luigi, accepted, delivered)
+	r.stop()
+	r.wantSound()
 }
 
 // The addresses that always come to the same end, with no call (design.md 9).
@@ -206,6 +208,8 @@ func TestSilenceOverARestart(t *testing.T) {
 	r.settled("13h")
 	r.settled("24h")
 	r.wantTold("after 49 hours", 0, mario, luigi, accepted, "12 hours", "24 hours")
+	r.stop()
+	r.wantSoundAt(0)
 }
 
 // A part of the messages: a draw over the identifier, the same at every step.
@@ -314,4 +318,43 @@ func TestChaosIsTold(t *testing.T) {
 	if len(r.told(1, luigi, luigi)) >= messages && len(r.told(0, mario, luigi)) == 2*messages {
 		t.Error("nothing befell any message")
 	}
+}
+
+// What comes twice is an event and nothing more, the taking in charge comes after the delivery receipt, and a wrong clock shows in what
+// is said.
+func TestFaultsThatChangeNothing(t *testing.T) {
+	t.Parallel()
+	r := start(t, options(t, newDir(t)))
+	service := r.plan.providers[0].service
+	again := func() int64 { return must(r.running[0].Store.EventCounts(t.Context()))[pec.EventArrivedAgain] }
+	send := func(n string) {
+		if err := r.send(mario, []string{luigi}, letter(n, mario, luigi)); err != nil {
+			t.Fatal(err)
+		}
+		r.settled("1s")
+	}
+	r.fault(1, duplicate)
+	if send("1"); again() != 2 {
+		t.Errorf("%d receipts arrived again, want both", again())
+	}
+	r.ask(http.MethodDelete, "/faults", "", nil)
+	r.fault(1, reorder)
+	if send("2"); len(kinds(t, r.running[0].Store, service)) != 1 {
+		t.Errorf("the service mailbox has %q", kinds(t, r.running[0].Store, service))
+	}
+	if r.settled("2m"); len(kinds(t, r.running[0].Store, service)) != 2 || again() != 2 {
+		t.Errorf("the service mailbox has %q", kinds(t, r.running[0].Store, service))
+	}
+	r.ask(http.MethodDelete, "/faults", "", nil)
+	r.fault(1, wrongClock)
+	send("3")
+	st := r.running[0].Store
+	box := must(st.Mailbox(t.Context(), pec.Address(mario)))
+	entries := must(st.Entries(t.Context(), must(st.InboxID(t.Context(), box.ID)), 0))
+	last := r.data(st, entries[len(entries)-1].Message)
+	if ahead := last.At.Sub(entries[len(entries)-1].At); last.Kind != pec.Delivered || ahead < aheadBy-time.Minute || ahead > aheadBy+time.Minute {
+		t.Errorf("a %s that is %s ahead", last.Kind, ahead)
+	}
+	r.stop()
+	r.wantSound()
 }

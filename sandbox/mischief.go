@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/x509"
@@ -9,6 +8,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -227,7 +227,7 @@ func (m *mischief) forge(u *issuance.Unit) {
 			f.Key = forgedKey(key, m.unlisted)
 		}
 		if m.strikes(malformed, id) {
-			f.Before = withoutData
+			f.Octets = withoutData
 		}
 		return f
 	}
@@ -255,10 +255,10 @@ func forgedKey(key issuance.Key, cert *x509.Certificate) *issuance.Key {
 	return &issuance.Key{Signer: signer, From: key.From, Private: key.Private, Chain: chain}
 }
 
-// withoutData gives the certification data another name and type: nobody finds them.
-func withoutData(before []byte) []byte {
-	before = bytes.ReplaceAll(before, []byte(`"daticert.xml"`), []byte(`"dati.bin"`))
-	return bytes.Replace(before, []byte("Content-Type: application/xml;"), []byte("Content-Type: application/octet-stream;"), 1)
+// withoutData gives the certification data another name and type, however an engine writes these: nobody finds them.
+func withoutData(octets []byte) []byte {
+	octets = regexp.MustCompile(`(?i)(name="?)daticert\.xml`).ReplaceAll(octets, []byte("${1}dati.bin"))
+	return regexp.MustCompile(`(?i)(content-type: application/)xml;`).ReplaceAll(octets, []byte("${1}octet-stream;"))
 }
 
 // newMischief prepares what a provider needs to do wrong: two certificates of its key, one expired and in the directory, one

@@ -53,7 +53,7 @@ func validEnhanced(code string) bool {
 	return err == nil && n == 3 && class < 10 && code == fmt.Sprintf("%d.%d.%d", class, subject, detail)
 }
 
-// lines are those of the reply: each has the enhanced code (RFC 2034 4).
+// lines are those of the reply: each has the enhanced code, so that none is taken for another reply.
 func (e *Error) lines() []string {
 	var lines []string
 	for _, text := range append([]string{e.Text}, e.More...) {
