@@ -14,7 +14,7 @@ func TestBetaAsAnotherEngine(t *testing.T) {
 	for _, engine := range dialect.Names() {
 		t.Run(engine, func(t *testing.T) {
 			t.Parallel()
-			o := options(t, newDir(t))
+			o := embedded(t)
 			o.BetaAs = engine
 			r := start(t, o)
 			for i, way := range []struct{ from, to, nobody string }{{mario, luigi, "nessuno@pec.beta.test"}, {luigi, mario, "nessuno@pec.alfa.test"}} {

@@ -122,7 +122,7 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run([]string{"Alfa ", "Beta "}[c.provider]+string(c.fault), func(t *testing.T) {
 			t.Parallel()
-			r := start(t, options(t, newDir(t)))
+			r := start(t, embedded(t))
 			r.fault(c.provider, c.fault)
 			if err := r.send(mario, []string{c.to}, letter("1", mario, c.to)); err != nil {
 				t.Fatal(err)

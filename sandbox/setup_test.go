@@ -61,11 +61,23 @@ func options(t testing.TB, dir string) Options {
 	return o
 }
 
+// embedded are options of a sandbox whose data are in its directory, whatever engine the tests run on: for stories that do not depend on
+// it and would each make three schemas.
+func embedded(t testing.TB) Options {
+	o := quiet(copied(t, false))
+	o.Fatal = func(err error) { t.Errorf("fatal: %v", err) }
+	return o
+}
+
 // newDir is a copy of the prepared sandbox; on PostgreSQL without data. The 768 directories for large contents, which no test here
 // has, stay those of the prepared one: to make and remove them would take longer than most tests.
 func newDir(t testing.TB) string {
 	t.Helper()
-	withoutData := postgrestest.Database(t) != ""
+	return copied(t, postgrestest.Database(t) != "")
+}
+
+func copied(t testing.TB, withoutData bool) string {
+	t.Helper()
 	dir, from := filepath.Join(t.TempDir(), "sandbox"), prepared()
 	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		to := filepath.Join(dir, strings.TrimPrefix(path, from))
