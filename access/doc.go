@@ -8,6 +8,9 @@
 // Messages wait in turns by sender before their instant is read, and for a bounded time: admission.ErrBusy. A mailbox that has
 // caused too many signatures within an hour gets ErrBudget. A repeat is answered without either. Nothing is kept then.
 //
+// Overdue tells the sender of recipients whose provider stays silent, at 12 and at 22 hours, each notice once and as a fact of its own;
+// after an outage both, the first before the final one.
+//
 // FollowUp tells the sender what dispatch could not send: a signed non-delivery for a certified recipient, an unsigned
 // report for an external one. It is a task; it runs again until its fact is committed.
 //

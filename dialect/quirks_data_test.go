@@ -226,8 +226,20 @@ func clientIdentifiers(t *testing.T) {
 	}
 }
 
-// quirks.md D3
+// quirks.md D1 to D4: what people read decides nothing, and is borne whatever it holds.
 func TestQuirksOfText(t *testing.T) {
+	for name, odd := range map[string]string{
+		"D1 UTF-8 under the label iso-8859-1": "consegnato =C3=A8 gi=C3=A0",
+		"D2 the replacement character":        "consegnato =EF=BF=BD",
+		"D4 HTML with style and a link":       "consegnato <style>p {}</style> <a href=3D\"http://x.test/\">x</a> <script>x</script>",
+	} {
+		t.Run(name, func(t *testing.T) {
+			message := mutant(t, "opec", "delivered, complete", func(d *Draft) { d.Before = swap(t, d.Before, "consegnato", odd) })
+			if d := data(t, message); d.Kind != pec.Delivered || d.Sender != mario {
+				t.Errorf("the data are %+v", d)
+			}
+		})
+	}
 	t.Run("D3 prose is never parsed", func(t *testing.T) {
 		for engine, prose := range map[string]string{
 			"legalmail-2015": "e' stato consegnato nella casella", "jpec": "was successfully delivered", "opec": "correttamente consegnato",

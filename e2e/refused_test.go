@@ -59,7 +59,7 @@ func (s *sandbox) refusedAtData(t *testing.T, from, to account) {
 		{"Bcc with the recipient of To", "5.7.1", func(l *letter) { l.more = []string{"Bcc: " + to.Address} }},
 		{"two Message-IDs", "5.6.0", func(l *letter) { l.more = []string{"Message-ID: <altra@client.test>"} }}, // attacks.md 5
 		{"a line of 999", "5.6.0", func(l *letter) { l.body = strings.Repeat("x", 999) + "\r\n" }},             // attacks.md 6
-		{"bare LF", "5.6.11", func(l *letter) { l.body = "una riga\naltra\r\n" }},                              // attacks.md 7
+		{"bare LF", "5.6.11", func(l *letter) { l.body = "una riga\naltra\r\n" }},                              // attacks.md 7; quirks.md E14: what a store keeps with LF is no mail on the wire
 		{"bare CR", "5.6.11", func(l *letter) { l.body = "una riga\raltra\r\n" }},
 		{"NUL", "5.6.11", func(l *letter) { l.body = "una \x00 riga\r\n" }},
 	} {

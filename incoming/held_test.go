@@ -49,6 +49,7 @@ func TestForgedEnvelopesArePutAside(t *testing.T) {
 		"an octet altered":          {edit(sealed, "Ciao!", "Addio"), checkValidity},
 		"the data altered":          {withDataOf(sealed, "Prova", "Altro"), checkValidity},
 		"a part beside the signed":  {edit(sealed, "Content-Type: application/pkcs7-signature", "Content-Type: text/plain\r\n\r\nx\r\n"+boundaryOf(sealed)+"\r\nContent-Type: application/pkcs7-signature"), checkExistence},
+		// quirks.md A8: further down, as a list server leaves it, it is certified mail for verifiers, and ordinary mail on the wire.
 		"wrapped":                   {wrap(sealed, "multipart/mixed", "X-Trasporto: posta-certificata"), checkExistence},
 		"wrapped as signed":         {wrap(sealed, "multipart/signed", "X-Trasporto: posta-certificata"), checkExistence},
 		"forwarded in one's header": {wrap(sealed, "message", "X-Trasporto: posta-certificata"), checkExistence},
