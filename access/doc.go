@@ -2,8 +2,8 @@
 //
 // Submit returns a PEC id when the acceptance, the transport envelope and all the work that follows are durable, in one
 // commit, and not before. The same submission again returns the same id and issues nothing. A message that fails the
-// formal checks is Refused with every fault named, once the signed notice lies in its sender's mailbox; nothing of it is kept. Any other error means that nothing was
-// accepted, apart from store.ErrUnknown, after which nothing may be said at all.
+// formal checks is Refused with every fault named, once the signed notice lies in its sender's mailbox; nothing of it is kept.
+// Any other error means that nothing was accepted, apart from store.ErrUnknown, after which nothing may be said at all.
 //
 // Messages wait in turns by sender before their instant is read, and for a bounded time: admission.ErrBusy. A mailbox that has
 // caused too many signatures within an hour gets ErrBudget. A repeat is answered without either. Nothing is kept then.

@@ -46,9 +46,9 @@ func TestForgedEnvelopesArePutAside(t *testing.T) {
 		"for an unlisted domain":   {gamma().issue(gamma().envelope(id, luigi+".elsewhere", mario)), "the sender's domain"},
 		"our own, from outside in": {beta().issue(beta().envelope(id, mario, mario)), "the sender's domain pec.alfa.test is not one of Beta"},
 		// 12, 13: what is signed.
-		"an octet altered":          {edit(sealed, "Ciao!", "Addio"), checkValidity},
-		"the data altered":          {withDataOf(sealed, "Prova", "Altro"), checkValidity},
-		"a part beside the signed":  {edit(sealed, "Content-Type: application/pkcs7-signature", "Content-Type: text/plain\r\n\r\nx\r\n"+boundaryOf(sealed)+"\r\nContent-Type: application/pkcs7-signature"), checkExistence},
+		"an octet altered":         {edit(sealed, "Ciao!", "Addio"), checkValidity},
+		"the data altered":         {withDataOf(sealed, "Prova", "Altro"), checkValidity},
+		"a part beside the signed": {edit(sealed, "Content-Type: application/pkcs7-signature", "Content-Type: text/plain\r\n\r\nx\r\n"+boundaryOf(sealed)+"\r\nContent-Type: application/pkcs7-signature"), checkExistence},
 		// quirks.md A8: further down, as a list server leaves it, it is certified mail for verifiers, and ordinary mail on the wire.
 		"wrapped":                   {wrap(sealed, "multipart/mixed", "X-Trasporto: posta-certificata"), checkExistence},
 		"wrapped as signed":         {wrap(sealed, "multipart/signed", "X-Trasporto: posta-certificata"), checkExistence},
