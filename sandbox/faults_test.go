@@ -264,6 +264,9 @@ func TestFaultControl(t *testing.T) {
 	if err := json.Unmarshal([]byte(text), &got); err != nil || !slices.Equal(got.Faults, []activeFault{{"Alfa PEC S.p.A.", late, 0.5}, {"Beta PEC S.p.A.", silent, 1}}) {
 		t.Errorf("%s: %v", text, err)
 	}
+	if _, page := r.ask(http.MethodGet, "/", "", nil); !strings.Contains(page, "<strong>Alfa PEC S.p.A. late</strong> 0.5") || !strings.Contains(page, "<code>silenzio@</code>") || !strings.Contains(page, "<code>wrong-clock</code>") {
+		t.Errorf("the page does not show them:\n%s", page)
+	}
 	if _, text := r.post("/faults", `{"provider": "Alfa PEC S.p.A.", "fault": "late", "rate": 0}`); strings.Contains(text, "late") {
 		t.Errorf("a rate of 0 leaves %s", text)
 	}

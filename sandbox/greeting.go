@@ -23,6 +23,7 @@ func (s *Sandbox) Greeting() string {
 	}
 	fmt.Fprintf(&b, "\n  Outside: SMTP %s, IMAP (TLS) %s\n    %s\n", c.Outside.SMTP, c.Outside.IMAPS, c.Outside.Mailbox.Address)
 	fmt.Fprintf(&b, "\n  Clock: %s ahead of this machine's; curl -d '{\"advance\": \"12h5m\"}' %s/clock\n", s.clock.Offset(), c.ControlURL)
+	fmt.Fprintf(&b, "\n  Always the same outcome: %s@%s; faults on demand: %s/faults\n", strings.Join(outcomes(), "@, "), c.Providers[1].Domain, c.ControlURL)
 	fmt.Fprintf(&b, `
 First step, in another terminal: send a certified message, then read its acceptance and delivery receipts.
 

@@ -41,6 +41,11 @@ const (
 	oddMailbox      = "anomalia" // what comes from another provider is found malformed
 )
 
+// outcomes are these local parts.
+func outcomes() []string {
+	return []string{fullMailbox, "inesistente", disabledMailbox, silentMailbox, slowMailbox, oddMailbox}
+}
+
 const (
 	lateBy  = 23 * time.Hour
 	slowBy  = time.Hour

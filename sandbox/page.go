@@ -36,6 +36,10 @@ type pageData struct {
 	Messages  []sentMessage
 	FirstStep string
 	File      string // sandbox.json
+
+	Addresses  []string // local parts that always come to the same end
+	FaultNames []fault
+	Active     []activeFault
 }
 
 // Say is for the template: the one of two texts that is in the reader's language.
@@ -69,6 +73,8 @@ func kindName(l language, k pec.Kind) string {
 		return l.Say("delivery receipt", "avvenuta consegna")
 	case pec.NonDelivery:
 		return l.Say("non-delivery", "mancata consegna")
+	case pec.Overdue:
+		return l.Say("overdue notice", "preavviso di mancata consegna")
 	}
 	return string(k)
 }
@@ -77,7 +83,7 @@ func kindName(l language, k pec.Kind) string {
 func (s *Sandbox) page(w http.ResponseWriter, r *http.Request) {
 	d := pageData{
 		Contract: s.Contract(), Language: languageOf(r), Now: s.clock.Now().In(pec.Rome()), Offset: s.clock.Offset().String(),
-		FirstStep: s.firstStep(), File: s.path(contractName),
+		FirstStep: s.firstStep(), File: s.path(contractName), Addresses: outcomes(), FaultNames: faults(), Active: s.faults.active(),
 	}
 	var readErr error
 	d.Messages, readErr = s.recent.list(r.Context(), s)

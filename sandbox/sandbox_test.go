@@ -157,7 +157,7 @@ func TestRunning(t *testing.T) {
 
 func greetingNamesWhatIsThere(t *testing.T, r *running) {
 	greeting := r.Greeting()
-	for _, text := range []string{r.Contract().ControlURL, r.Contract().Providers[0].Submissions, r.path(caName), r.path(contractName), "curl", Password} {
+	for _, text := range []string{r.Contract().ControlURL, r.Contract().Providers[0].Submissions, r.path(caName), r.path(contractName), "curl", Password, "casella-piena@", "anomalia@pec.beta.test", "/faults"} {
 		if !strings.Contains(greeting, text) {
 			t.Errorf("the greeting does not name %s", text)
 		}
