@@ -77,7 +77,7 @@ func TestBriefReceiptOfSigned(t *testing.T) {
 	}
 }
 
-// attacks.md 6, 39: many levels of long boundaries around a large file cost no more than one level, and the instant is drawn behind it.
+// attacks.md 6, 39: more levels of long boundaries around a large file than are looked at: it is enclosed whole.
 func TestBriefReceiptOfManyLevels(t *testing.T) {
 	boundary := func(i int) string { return strings.Repeat("-", 60) + strconv.Itoa(10+i) }
 	const depth = 20

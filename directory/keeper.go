@@ -35,7 +35,7 @@ type Keeper struct {
 	c          KeeperConfig
 	refreshing sync.Mutex // one refresh at a time, so that none swaps in what another has overtaken
 	current    atomic.Pointer[Directory]
-	refreshed  atomic.Int64 // when last, in seconds of the law's clock; 0: not since the start
+	refreshed  atomic.Int64 // when last, in seconds of the law's clock
 }
 
 // NewKeeper starts with the last good copy, verified again. When there is none, or it does not verify any more, which is logged as an
@@ -75,14 +75,15 @@ func (k *Keeper) load() error {
 		return nil
 	}
 	k.current.Store(d)
+	k.refreshed.Store(d.signedAt.Unix())
 	return nil
 }
 
 // Current is the snapshot in force; never nil, empty before there is any.
 func (k *Keeper) Current() *Directory { return k.current.Load() }
 
-// Stale tells that the snapshot in force is older than it should be: no refresh has succeeded since the start, or for more than an
-// hour beyond KeeperConfig.Every. What it does not name may be right.
+// Stale tells that the snapshot in force is older than it should be: no refresh has succeeded for more than an hour beyond
+// KeeperConfig.Every, or since it was signed if it was kept from before the start. What it does not name may be right.
 func (k *Keeper) Stale() bool {
 	return k.c.Now().Unix()-k.refreshed.Load() > int64((k.c.Every + time.Hour).Seconds())
 }

@@ -52,9 +52,6 @@ type wrapping struct {
 func (p *Point) wrap(ctx context.Context, m *message, g *genuine, why *failure, to []pec.Address) error {
 	w := &wrapping{Point: p, m: m, g: g, why: why, ordinary: why.check != checkFormal}
 	w.fact = store.Anomaly{Instant: p.Store.Instant(time.Time{}), SHA256: m.content.SHA256, Ordinary: w.ordinary}
-	if w.ordinary {
-		w.missing = m.left
-	}
 	if !m.kept {
 		w.fact.Content = m.content
 	}
@@ -62,12 +59,27 @@ func (p *Point) wrap(ctx context.Context, m *message, g *genuine, why *failure, 
 	if err != nil {
 		return err
 	}
-	if len(fresh) == 0 {
+	var left []pec.Address
+	if w.ordinary {
+		if left, err = w.fresh(ctx, m.left); err != nil {
+			return err
+		}
+	}
+	switch {
+	case len(fresh) == 0 && len(left) == 0:
 		return w.again(ctx)
+	case len(fresh) == 0: // who takes it has it; the operators have it for the others
+		others := *m
+		others.recipients = left
+		return p.hold(ctx, &others, g, why)
+	}
+	for _, r := range left {
+		w.missing = append(w.missing, string(r))
 	}
 	err = w.enclose(ctx, fresh)
 	switch truncated := errors.Is(err, pec.ErrTruncated); {
 	case truncated && w.ordinary && m.report == "":
+		m.full = false // room would not help
 		return p.refuse(ctx, m, why)
 	case truncated, err == nil && len(w.fact.Envelopes) == 0:
 		return p.hold(ctx, m, g, why)

@@ -170,7 +170,7 @@ func (p *Point) heardMessage(ctx context.Context, g *genuine, unit *issuance.Uni
 	if err != nil {
 		return m, err
 	}
-	if sharing == store.Other && g.Data.ReceiptType != pec.Brief {
+	if sharing == store.Other && g.Data.Kind == pec.Delivered && g.Data.ReceiptType == pec.Complete {
 		return m, lies("the receipt encloses another message than %s", g.Data.ID)
 	}
 	m.Recipe = recipe

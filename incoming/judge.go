@@ -30,6 +30,7 @@ const (
 type failure struct {
 	check string
 	err   error
+	young bool // the certificate is in no directory that we have, and else a provider's: it may be new
 	lie   bool // a receipt that a provider signed contradicts what is known, or matches nothing (attacks.md 15)
 }
 
@@ -79,8 +80,11 @@ func (p *Point) judge(ctx context.Context, m *message) error {
 	if err := p.failed(ctx, m, g, f); !errors.Is(err, store.ErrConflict) || m.task != nil {
 		return err
 	}
-	m.takers = nil
-	return p.failed(ctx, m, g, f) // a mailbox has changed, or the same came on another connection: decide again
+	m.takers = nil // a mailbox has changed, or the same came on another connection: decide again
+	if err := p.failed(ctx, m, g, f); !errors.Is(err, store.ErrConflict) || len(m.takers) == 0 {
+		return err
+	}
+	return ErrFull // there is less room than it seemed
 }
 
 // act does what the kind of a message that passed all checks asks.
@@ -129,7 +133,7 @@ func (p *Point) failed(ctx context.Context, m *message, g *genuine, f *failure) 
 		return f
 	case m.task != nil:
 		return p.hold(ctx, m, g, f)
-	case f.check == checkOrigin && p.Stale != nil && p.Stale():
+	case f.young && p.Stale != nil && p.Stale():
 		return ErrStale // a new certificate is in the directory before its first use, but not in our copy
 	case f.check != checkFormal:
 		return p.ordinary(ctx, m, f)
@@ -153,7 +157,9 @@ func (p *Point) verify(m *message) (*genuine, error) {
 	dir := p.Directory()
 	signer, ok := dir.Signer(sig.Certificate)
 	if !ok {
-		return nil, failed(checkOrigin, "the certificate %q is no provider's in the directory", sig.Certificate.Subject)
+		return nil, &failure{
+			check: checkOrigin, err: fmt.Errorf("the certificate %q is no provider's in the directory", sig.Certificate.Subject), young: p.validity(sig) == nil,
+		}
 	}
 	if err := p.validity(sig); err != nil {
 		return nil, err

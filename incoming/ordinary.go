@@ -38,7 +38,8 @@ func (p *Point) ordinary(ctx context.Context, m *message, why *failure) error {
 	return p.refuse(ctx, m, why)
 }
 
-// refuse refuses ordinary mail. An imitation of PEC is a warning and an event (attacks.md 16); a full mailbox may have room later.
+// refuse refuses ordinary mail. An imitation of PEC is a warning and, within bounds, an event (attacks.md 16, 39); a full mailbox may
+// have room later.
 func (p *Point) refuse(ctx context.Context, m *message, why *failure) error {
 	if m.full {
 		return ErrFull
@@ -48,6 +49,9 @@ func (p *Point) refuse(ctx context.Context, m *message, why *failure) error {
 		return ErrOrdinary
 	}
 	p.Log.Warn("refused: it looks like certified mail and is none", "reason", why.Error(), "sender", m.from, "recipients", len(m.recipients), "peer", m.peer)
+	if !p.Refusals.Spend(m.network, 1) {
+		return &NotCertified{why.check, why.err}
+	}
 	at, ev := p.Store.Instant(time.Time{}), m.event(pec.EventRefused)
 	ev.Detail, ev.Checks = why.Error(), passed(why.check)
 	if err := p.Store.Note(ctx, at, p.record(at, ev, m.recipients)); err != nil {
@@ -77,7 +81,7 @@ func (p *Point) findTakers(ctx context.Context, m *message) error {
 		if takes && !full {
 			m.takers = append(m.takers, r)
 		} else {
-			m.left = append(m.left, string(r))
+			m.left = append(m.left, r)
 		}
 	}
 	return nil

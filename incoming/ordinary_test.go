@@ -209,3 +209,36 @@ func TestAnomalyEnvelopeInFull(t *testing.T) {
 		t.Errorf("the subject is %q", words)
 	}
 }
+
+// The same octets in other transactions: who takes them and has not got them gets them, the operators have them for who would not, once,
+// and nobody is asked to come again.
+func TestOrdinaryMailInPieces(t *testing.T) {
+	w := newWorld(t)
+	w.ok(w.Store.AddMailbox(t.Context(), anna, false, ""))
+	for _, a := range []pec.Address{mario, anna} {
+		w.ok(nil, w.Store.SetOrdinary(t.Context(), a, store.OrdinaryAnomaly))
+	}
+	octets := []byte("From: eva@x.test\r\nTo: mario@pec.alfa.test\r\nSubject: Ciao\r\n\r\nx\r\n")
+	held := func() (to []string) {
+		for _, h := range w.ok(w.Store.HeldMessages(t.Context(), 100)).([]store.Held) {
+			to = append(to, h.Recipients...)
+		}
+		return to
+	}
+	for i, c := range []struct {
+		to                []pec.Address
+		mario, anna, held int
+	}{
+		{[]pec.Address{mario, ricevute}, 1, 0, 1},
+		{[]pec.Address{anna, ricevute}, 1, 1, 1},
+		{[]pec.Address{mario, "nessuno@pec.alfa.test"}, 1, 1, 2},
+		{[]pec.Address{mario, anna, ricevute}, 1, 1, 2},
+	} {
+		if err := w.receive(octets, "", c.to...); err != nil {
+			t.Errorf("%d: %v", i, err)
+		}
+		if m, a, h := len(w.entries(mario)), len(w.entries(anna)), held(); m != c.mario || a != c.anna || len(h) != c.held {
+			t.Errorf("%d: mario has %d, anna %d, held for %q", i, m, a, h)
+		}
+	}
+}

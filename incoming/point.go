@@ -31,7 +31,9 @@ type Point struct {
 	Ordinary func(domain string) store.Ordinary
 	// Stale tells that the directory was not refreshed when it should have been; nil: never.
 	Stale func() bool
-	Log   *slog.Logger
+	// Refusals bounds the records of imitations that a network causes; nil: each has one (attacks.md 39).
+	Refusals *admission.Budget
+	Log      *slog.Logger
 }
 
 // Arrival is one SMTP transaction from outside.
@@ -108,7 +110,7 @@ type message struct {
 	kept       bool             // the content is stored
 	report     pec.ID           // what it reports on, if it is a DSN about a message of ours
 	takers     []pec.Address    // who takes it though no provider signed it; nil: not known yet
-	left       []string         // who does not, or has no mailbox
+	left       []pec.Address    // who does not, or has no mailbox
 	full       bool             // somebody would take it and has no room
 }
 
@@ -149,6 +151,11 @@ func (p *Point) admit(ctx context.Context, m *message) error {
 	if len(m.takers) > 0 {
 		return nil
 	}
+	leave, busy := p.Signing.Enter(ctx, "network "+m.network, 1)
+	if busy != nil {
+		return busy
+	}
+	defer leave()
 	return p.refuse(ctx, m, &failure{check: checkExistence, err: m.noSign})
 }
 

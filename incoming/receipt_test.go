@@ -238,3 +238,13 @@ func TestVirusNoticeIsHeld(t *testing.T) {
 		t.Errorf("held: %+v", held)
 	}
 }
+
+// quirks.md A10: the last line end of the original may have become the boundary's; it is the same message.
+func TestReceiptWithoutTheLastLineEnd(t *testing.T) {
+	w := newWorld(t)
+	id := w.sent(mario, luigi)
+	octets := beta().issueWith(beta().receipt(pec.Delivered, id, luigi, luigi), strings.TrimSuffix(letterBody, "\r\n"))
+	if err := w.receive(octets, beta().unit.Address, mario); err != nil || w.tracked(id, luigi).State != store.StateDelivered {
+		t.Errorf("%v, tracking is %s", err, w.tracked(id, luigi).State)
+	}
+}

@@ -152,9 +152,10 @@ func (p *Provider) wireDirectory(m *material) error {
 
 // maxQueued is how many messages of one sender or peer wait for their turn to be signed, and queuePatience for how long.
 const (
-	maxQueued     = 64
-	queuePatience = 10 * time.Second
-	relays        = 512 // at a time: they wait for peers, and a dozen that stall must leave room
+	maxQueued       = 64
+	queuePatience   = 10 * time.Second
+	refusalsPerHour = 100 // of a network's imitations of certified mail are recorded
+	relays          = 512 // at a time: they wait for peers, and a dozen that stall must leave room
 )
 
 func (p *Provider) wirePoints(m *material) {
@@ -170,6 +171,7 @@ func (p *Provider) wirePoints(m *material) {
 	p.incoming = &incoming.Point{
 		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
 		Hostname: c.Provider.Hostname, Reserve: c.Limits.Reserve, Signing: signing, Ordinary: c.Ordinary.policy, Stale: p.keeper.Stale, Log: p.log,
+		Refusals: admission.NewBudget(admission.BudgetConfig{PerHour: refusalsPerHour, Log: slog.New(slog.DiscardHandler)}), // each is a warning anyway
 	}
 	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 16 * cores, BriefHash: briefHash(c.Receipts.BriefHash), Log: p.log}
 	t := duration(c.Relay.Timeout)

@@ -109,11 +109,15 @@ func (p *plan) setPorts(ports []port, base int) {
 	}
 }
 
+// freeRange is how far apart the base ports are that are chosen here: two sandboxes have all of their ports in common, or none, and
+// the control port is held from the first moment on.
+const freeRange = 40
+
 // freePorts finds a base port all of whose ports are free. It looks below the ports that systems give to whoever asks for
 // any one (RFC 6335 6; Linux begins at 32768), so that a port that is free now is so when its service opens.
 func (p *plan) freePorts(ports []port) (err error) {
 	for range 100 {
-		p.setPorts(ports, 10_000+rand.IntN(22_000))
+		p.setPorts(ports, 10_000+freeRange*rand.IntN(22_000/freeRange))
 		if err = p.tryPorts(ports); err == nil {
 			return nil
 		}

@@ -44,7 +44,7 @@ func (s *Store) Wrap(ctx context.Context, a Anomaly) error {
 		if err := b.message(e.Message); err != nil {
 			return fmt.Errorf("enclosing an anomaly: %w", err)
 		}
-		for _, recipient := range slices.Sorted(maps.Keys(e.Inboxes)) { // in one order, so that processes do not lock each other out
+		for _, recipient := range slices.SortedFunc(maps.Keys(e.Inboxes), byKey) { // in one order, so that processes do not lock each other out
 			in := e.Inboxes[recipient]
 			b.wrapped(a, recipient, e.Message.ID)
 			b.put(in, e.Message.ID, e.Message.Recipe.Size(), must)
@@ -59,6 +59,8 @@ func (s *Store) Wrap(ctx context.Context, a Anomaly) error {
 	}
 	return s.commit(ctx, b)
 }
+
+func byKey(a, b pec.Address) int { return strings.Compare(a.Key(), b.Key()) }
 
 // wrapped makes the batch the only one that puts aside these octets for a recipient within five days.
 func (b *batch) wrapped(a Anomaly, to pec.Address, message ID) {

@@ -30,6 +30,7 @@ func conformance(t *testing.T, open func(t testing.TB, o Options) *Store) {
 			{"an outcome cancels the relay", outcomeCancelsRelay},
 			{"notices are owed", noticesAreOwed},
 			{"silence ends", silenceEnds},
+			{"nothing after the final notice", nothingAfterTheFinal},
 			{"room is kept", roomIsKept},
 			{"held messages", heldMessages},
 		},

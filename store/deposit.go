@@ -122,7 +122,8 @@ func (s *Store) Refuse(ctx context.Context, r Refusal) error {
 	}
 	b.issued(t.Provider, t.PEC, recipient, stepOutcome, pec.NonDelivery, r.Receipt.ID)
 	if r.Own {
-		b.require(`SELECT 1 FROM tracking WHERE provider = $1 AND pec_id = $2 AND recipient = $3 AND final_notice_at IS NULL`, t.Provider, string(t.PEC), recipient.Key())
+		b.must(`UPDATE tracking SET fact = $1 WHERE provider = $2 AND pec_id = $3 AND recipient = $4 AND state = 'pending' AND final_notice_at IS NULL`,
+			b.fact[:], t.Provider, string(t.PEC), recipient.Key())
 		b.outcome(t.Provider, t.PEC, []pec.Address{recipient}, StateFailed)
 		b.owed(r.Inbox, r.Receipt, r.Signing, r.Sender, t.Provider, t.PEC)
 	} else {

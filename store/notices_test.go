@@ -48,6 +48,20 @@ func noticesAreOwed(w *world) {
 	}
 }
 
+// nothingAfterTheFinal: a refusal that is followed up after the final notice is no outcome (design.md 3, giving up).
+func nothingAfterTheFinal(w *world) {
+	a, follow := w.followUp()
+	w.clock.jump(22 * time.Hour)
+	w.must(w.notice(w.task(TaskOverdue, a.Envelope.PEC), true))
+	w.refused(ErrConflict, func() error {
+		return w.Refuse(w.ctx(), Refusal{
+			Instant: w.instant(), Record: record(w.instant(), pec.EventNonDelivery, a.Envelope.PEC, comune), Task: follow, Receipt: w.receipt(pec.NonDelivery, a.Envelope.PEC),
+			Own: true, Signing: signer, Sender: mario,
+		})
+	})
+	w.state(a.Envelope.PEC, comune, StatePending)
+}
+
 // silenceEnds: the last outcome drops the task that looks after silence, unless it is due; others do not.
 func silenceEnds(w *world) {
 	both := []pec.Address{comune, luigi}

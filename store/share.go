@@ -5,12 +5,16 @@ import (
 	"context"
 	"errors"
 	"io"
+	"strings"
 
 	"github.com/ceralacca/ceralacca/pec"
 )
 
 // Sharing is what became of a comparison with a body that is stored already.
 type Sharing int
+
+// lineEnd is the length of a CRLF.
+const lineEnd = 2
 
 // The outcomes.
 const (
@@ -24,7 +28,7 @@ const (
 // Only what belongs to the same mailbox may be passed as e, so nobody learns what others have (attacks.md 26).
 func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, length int64) (Recipe, Sharing, error) {
 	all := Recipe{{Span: Span{Content: c.ID, Length: c.Size}}}
-	if length != e.Body.Length || offset < 0 || offset+length > c.Size {
+	if length > e.Body.Length || length < e.Body.Length-lineEnd || offset < 0 || offset+length > c.Size {
 		return all, Other, nil
 	}
 	if length == 0 {
@@ -38,7 +42,9 @@ func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, leng
 	if err != nil {
 		return nil, Alone, err
 	}
-	same, err := sameOctets(stored.Reader(), c.Section(offset, length), length)
+	// Where a boundary follows at once, the last line end may have become the boundary's (quirks.md A10).
+	missing := "\r\n"[lineEnd-(e.Body.Length-length):]
+	same, err := sameOctets(stored.Reader(), io.MultiReader(c.Section(offset, length), strings.NewReader(missing)), e.Body.Length)
 	if err := errors.Join(err, stored.Close()); err != nil {
 		return nil, Alone, err
 	}
@@ -46,7 +52,7 @@ func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, leng
 	if !same {
 		return all, Other, nil
 	}
-	if offset > memoryLimit || rest > memoryLimit {
+	if missing != "" || offset > memoryLimit || rest > memoryLimit {
 		return all, Alone, nil
 	}
 	before, after := make([]byte, offset), make([]byte, rest)
