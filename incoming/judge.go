@@ -179,6 +179,9 @@ func (p *Point) verify(m *message) (*genuine, error) {
 // signature has to be read for its certificate to be known.
 func (p *Point) signature(m *message) (*smime.Signature, []byte, error) {
 	sig, err := p.verified(m)
+	if errors.Is(err, errUnread) {
+		return nil, nil, err // a disk that fails is no failure of the message
+	}
 	if err != nil {
 		check := checkValidity
 		if errors.Is(err, smime.ErrNotSigned) || errors.Is(err, smime.ErrMalformed) {
@@ -199,6 +202,8 @@ func (p *Point) signature(m *message) (*smime.Signature, []byte, error) {
 	return sig, digest, nil
 }
 
+var errUnread = errors.New("reading the signed octets again")
+
 // verified runs the signature over the digest that was made as the octets passed; only for a rare algorithm are they read
 // once more.
 func (p *Point) verified(m *message) (*smime.Signature, error) {
@@ -209,7 +214,7 @@ func (p *Point) verified(m *message) (*smime.Signature, error) {
 	}
 	sum := need.Hash.New()
 	if _, err := io.Copy(sum, m.content.Section(need.Start, need.End-need.Start)); err != nil {
-		return nil, fmt.Errorf("reading the signed octets again: %w", err)
+		return nil, fmt.Errorf("%w: %w", errUnread, err)
 	}
 	sd, err := smime.Parse(m.signed.Signature)
 	if err != nil {

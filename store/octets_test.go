@@ -8,7 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"pgregory.net/rapid"
@@ -355,4 +357,22 @@ func FuzzRecipe(f *testing.F) {
 			t.Fatalf("%v became %v, %v", r, again, err)
 		}
 	})
+}
+
+// A comparison that breaks off says nothing: a connection that is lost is no difference.
+func TestBrokenComparison(t *testing.T) {
+	lost := errors.New("connection lost")
+	broken := func() io.Reader { return io.MultiReader(strings.NewReader("abc"), iotest.ErrReader(lost)) }
+	for name, c := range map[string]struct{ a, b io.Reader }{
+		"the first": {broken(), strings.NewReader("abcdef")}, "the second": {strings.NewReader("abcdef"), broken()}, "both": {broken(), broken()},
+	} {
+		if same, err := sameOctets(c.a, c.b, 6); same || !errors.Is(err, lost) {
+			t.Errorf("%s: %v, %v", name, same, err)
+		}
+	}
+	for other, want := range map[string]bool{"abcdef": true, "abcdeg": false, "abcde": false, "abcdefg": false} {
+		if same, err := sameOctets(strings.NewReader("abcdef"), strings.NewReader(other), 6); same != want || err != nil {
+			t.Errorf("%s: %v, %v", other, same, err)
+		}
+	}
 }

@@ -45,7 +45,9 @@ func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, leng
 	// Where a boundary follows at once, the last line end may have become the boundary's (quirks.md A10).
 	missing := "\r\n"[lineEnd-(e.Body.Length-length):]
 	same, err := sameOctets(stored.Reader(), io.MultiReader(c.Section(offset, length), strings.NewReader(missing)), e.Body.Length)
-	if err := errors.Join(err, stored.Close()); err != nil {
+	if err := errors.Join(err, stored.Close()); errors.As(err, &damage) {
+		return all, Alone, nil
+	} else if err != nil {
 		return nil, Alone, err
 	}
 	rest := c.Size - offset - length
@@ -65,20 +67,23 @@ func (s *Store) Shared(ctx context.Context, e Envelope, c *Content, offset, leng
 	return Recipe{Literal(before), {Span: e.Body}, Literal(after)}, Shared, nil
 }
 
+// sameOctets compares two readers. What could not be read is not the same and not other: it is an error.
 func sameOctets(a, b io.Reader, length int64) (bool, error) {
 	block := min(length+1, 64<<10)
 	x, y := make([]byte, block), make([]byte, block)
 	for {
 		n, err := io.ReadFull(a, x)
 		m, err2 := io.ReadFull(b, y)
+		for _, e := range []error{err, err2} {
+			if e != nil && !errors.Is(e, io.EOF) && !errors.Is(e, io.ErrUnexpectedEOF) {
+				return false, e
+			}
+		}
 		if n != m || !bytes.Equal(x[:n], y[:m]) {
 			return false, nil
 		}
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if err != nil {
 			return true, nil
-		}
-		if err := errors.Join(err, err2); err != nil {
-			return false, err
 		}
 	}
 }

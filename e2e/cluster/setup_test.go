@@ -229,6 +229,11 @@ func (c *cluster) showLogs() {
 		return
 	}
 	for _, n := range c.nodes {
+		for line := range strings.Lines(n.log()) {
+			if strings.Contains(line, "enclosed in an anomaly envelope") || strings.Contains(line, "msg=held") {
+				c.t.Logf("%s: %s", n.name, line)
+			}
+		}
 		c.t.Logf("the end of the log of %s:\n%s", n.name, clip(n.log()))
 	}
 }
