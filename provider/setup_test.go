@@ -35,9 +35,9 @@ const (
 var sharedFiles = sync.OnceValue(makeFiles)
 
 func makeFiles() map[string][]byte {
-	now := time.Now()
-	from := now.Add(-48 * time.Hour)
-	ca := must(authority.NewCA("Prove", from))
+	from := time.Now().Add(-48 * time.Hour)
+	january := func(day int) time.Time { return time.Date(2026, time.January, day, 12, 0, 0, 0, time.UTC) }
+	ca := must(authority.NewCA("Prove", january(1)))
 	files := map[string][]byte{"directory-ca.pem": ca.CertificatePEM(), "signing-roots.pem": ca.CertificatePEM()}
 	pair := func(name string, cert, key []byte, err error) {
 		files[name+".pem"], files[name+".key"] = must(cert, err), key
@@ -46,11 +46,14 @@ func makeFiles() map[string][]byte {
 	pair("signing", cert, key, err)
 	public := parse(cert).PublicKey
 	for name, r := range map[string]authority.ProviderRequest{
-		"expired.pem":          {Provider: providerName, Address: signing, Until: now.Add(-24 * time.Hour)},
+		"expired.pem":          {Provider: providerName, Address: signing, At: january(1), Until: january(31)},
 		"due.pem":              {Provider: providerName, Address: "posta-certificata@due.example"},
 		"directory-signer.pem": {Provider: "Autorità", Address: "autorita@authority.test"},
 	} {
-		r.At, r.PublicKey = from, public
+		r.PublicKey = public
+		if r.At.IsZero() {
+			r.At = from
+		}
 		cert, _, err := ca.IssueProvider(r)
 		files[name] = must(cert, err)
 	}
