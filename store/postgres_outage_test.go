@@ -207,21 +207,63 @@ func TestStaleAfterRerun(t *testing.T) {
 	w.numbered(int64(w.count("once")) - 2) // but for the mailboxes
 }
 
-// inDoubt commits a fact whose messages are swallowed of a side, on a connection that has its statements.
+// inDoubt commits a fact whose messages are swallowed of a side, on a connection that has its statements. Until the proxy is
+// disarmed nobody learns what became of it: every other connection is cut.
 func (w *pgWorld) inDoubt(side postgrestest.Side) (Instant, <-chan error) {
 	w.Helper()
 	for {
-		h := newHarm(side, 8, postgrestest.Swallow) // a lease's renewal has fewer messages
-		w.proxy.Arm(h.prepared)
+		d := &doubt{side: side, befallen: make(chan struct{}), exchanges: map[int]*exchange{}}
+		w.proxy.Arm(d.fault)
 		at := w.instant()
 		done := later(func() error { return w.Note(w.ctx(), at, record(at, pec.EventRepeated, "x@alfa.test")) })
 		select {
-		case <-h.done:
+		case <-d.befallen:
 			return at, done
 		case err := <-done:
 			w.must(err)
 		}
 	}
+}
+
+// doubt swallows a side of the first commit on a connection that has its statements, and cuts whatever comes after.
+type doubt struct {
+	side      postgrestest.Side
+	exchanges map[int]*exchange // by connection
+	befallen  chan struct{}     // closed when it has
+}
+
+// exchange is what a client sends up to a Sync, and the answers.
+type exchange struct {
+	first    byte   // the kind of its first message
+	messages [2]int // by side
+	synced   bool
+}
+
+// A commit has more messages than anything else that begins so, a lease's renewal for one.
+const leastOfCommit = 8
+
+func (d *doubt) fault(m postgrestest.Message) postgrestest.Action {
+	select {
+	case <-d.befallen:
+		return postgrestest.CutBefore
+	default:
+	}
+	x := d.exchanges[m.Conn]
+	if m.From == postgrestest.FromClient && (x == nil || x.synced) {
+		x = &exchange{first: m.Kind}
+		d.exchanges[m.Conn] = x
+	}
+	if x == nil {
+		return postgrestest.Pass // the answer to what came before
+	}
+	x.messages[m.From]++
+	x.synced = x.synced || m.From == postgrestest.FromClient && m.Kind == 'S'
+	commit := x.first == 'B' && x.messages[postgrestest.FromClient] >= leastOfCommit
+	if m.From != d.side || !commit || x.messages[d.side] != leastOfCommit {
+		return postgrestest.Pass
+	}
+	close(d.befallen)
+	return postgrestest.Swallow
 }
 
 // TestSaidUnavailable: an instant that grows old while the database cannot be reached is not the caller's fault.

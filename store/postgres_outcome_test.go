@@ -31,11 +31,6 @@ func (h *harm) commit(m postgrestest.Message) postgrestest.Action {
 	return h.meet(m, func(first byte) bool { return first != 'Q' })
 }
 
-// prepared is the Fault that befalls a batch on a connection that has its statements.
-func (h *harm) prepared(m postgrestest.Message) postgrestest.Action {
-	return h.meet(m, func(first byte) bool { return first == 'B' })
-}
-
 // transaction is the Fault that befalls other transactions.
 func (h *harm) transaction(m postgrestest.Message) postgrestest.Action {
 	return h.meet(m, func(first byte) bool { return first == 'Q' })
