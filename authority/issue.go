@@ -37,6 +37,9 @@ type ProviderRequest struct {
 	At time.Time
 	// Until is the last one; zero: 10 years after At. Never beyond the authority's own.
 	Until time.Time
+	// CRLs and OCSP are where the certificate's revocation is told: CRL distribution points (RFC 5280 4.2.1.13) and responders (RFC 5280 4.2.2.1). The
+	// profile asks for neither.
+	CRLs, OCSP []string
 }
 
 // IssueProvider issues a signing certificate with the profile of RFC 6109 5.5 (norms.md 113-116): C=IT, O=provider, CN=Posta Certificata; key usage
@@ -58,11 +61,13 @@ func (ca *CA) IssueProvider(p ProviderRequest) (certPEM, keyPEM []byte, err erro
 		public = key.Public()
 	}
 	certificate, err := ca.issue(public, &x509.Certificate{
-		Subject:        pkix.Name{Country: []string{"IT"}, Organization: []string{p.Provider}, CommonName: "Posta Certificata"},
-		EmailAddresses: []string{p.Address},
-		NotBefore:      p.At,
-		NotAfter:       p.Until,
-		ExtKeyUsage:    []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
+		Subject:               pkix.Name{Country: []string{"IT"}, Organization: []string{p.Provider}, CommonName: "Posta Certificata"},
+		EmailAddresses:        []string{p.Address},
+		NotBefore:             p.At,
+		NotAfter:              p.Until,
+		ExtKeyUsage:           []x509.ExtKeyUsage{x509.ExtKeyUsageEmailProtection},
+		CRLDistributionPoints: p.CRLs,
+		OCSPServer:            p.OCSP,
 	})
 	if err == nil {
 		err = directory.CheckProfile(certificate, p.Provider, p.Address)
