@@ -184,7 +184,7 @@ func (c checkCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	roots, err := conf.SigningRoots()
+	anchors, err := conf.SigningRoots()
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (c checkCmd) Run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	report, err := check.Run(ctx, st, check.Options{Roots: roots})
+	report, err := check.Run(ctx, st, check.Options{Anchors: anchors})
 	if err = errors.Join(err, st.Close()); err != nil {
 		return err
 	}

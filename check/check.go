@@ -2,16 +2,16 @@ package check
 
 import (
 	"context"
-	"crypto/x509"
 	"fmt"
 
+	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
 )
 
 // Options say what a check may rely on.
 type Options struct {
-	// Roots are what our own and other providers' certificates chain to; nil checks signatures without their chain.
-	Roots *x509.CertPool
+	// Anchors are what our own and other providers' certificates lead to; nil checks signatures without their path.
+	Anchors *smime.Anchors
 }
 
 // Report is what a check found.
@@ -22,15 +22,15 @@ type Report struct {
 
 // checker is one run.
 type checker struct {
-	ctx    context.Context
-	store  *store.Store
-	roots  *x509.CertPool
-	report Report
+	ctx     context.Context
+	store   *store.Store
+	anchors *smime.Anchors
+	report  Report
 }
 
 // Run checks the store. The error tells that the check itself could not be made.
 func Run(ctx context.Context, st *store.Store, o Options) (*Report, error) {
-	c := &checker{ctx: ctx, store: st, roots: o.Roots}
+	c := &checker{ctx: ctx, store: st, anchors: o.Anchors}
 	for _, step := range []func() error{c.records, c.rows, c.messages, c.originals, c.contents} {
 		if err := step(); err != nil {
 			return &c.report, err

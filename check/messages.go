@@ -89,8 +89,8 @@ func (c *checker) signature(m store.Message, split *smime.Splitter) error {
 	if sum, ok := signed.Digest(crypto.SHA256); !ok || !bytes.Equal(sum, m.Signed) {
 		return errors.New("the digest of its signed octets is not the recorded one")
 	}
-	if c.roots != nil {
-		_, err = sig.Chain(c.roots, sig.SigningTime)
+	if c.anchors != nil {
+		_, err = sig.Path(c.anchors, smime.PathPolicy{At: sig.SigningTime})
 	}
 	return err
 }

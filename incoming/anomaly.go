@@ -10,11 +10,13 @@ import (
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
+	"github.com/ceralacca/ceralacca/verify"
 )
 
 // The reasons as people read them (norms.md 64; field-notes.md 8); the records have the check and its error.
 const (
 	reasonUnsigned  = "il messaggio non è firmato digitalmente da un gestore di posta certificata"
+	reasonRevoked   = "il certificato del gestore che ha firmato il messaggio risulta revocato"
 	reasonUntrusted = "la firma digitale del messaggio non risulta attendibile"
 	reasonMalformed = "il messaggio proviene da un gestore di posta certificata, ma non è formalmente corretto"
 	reasonLie       = "la ricevuta non corrisponde ad alcun messaggio inviato, o contraddice quanto già noto"
@@ -28,9 +30,11 @@ func (f *failure) people(report bool) string {
 		return reasonReport
 	case f.lie:
 		return reasonLie
-	case f.check == checkFormal:
+	case f.revoked:
+		return reasonRevoked
+	case f.check == verify.Form:
 		return reasonMalformed
-	case f.check == checkExistence:
+	case f.check == verify.Existence:
 		return reasonUnsigned
 	}
 	return reasonUntrusted
@@ -50,7 +54,7 @@ type wrapping struct {
 // wrap puts an arrival, enclosed, into the mailboxes of recipients: one envelope a unit (RFC 6109 2.2.2, 3.2.2). What came before is
 // an event. Where there is no mailbox, or what came cannot be enclosed, the operators have it.
 func (p *Point) wrap(ctx context.Context, m *message, g *genuine, why *failure, to []pec.Address) error {
-	w := &wrapping{Point: p, m: m, g: g, why: why, ordinary: why.check != checkFormal}
+	w := &wrapping{Point: p, m: m, g: g, why: why, ordinary: why.check != verify.Form && !why.revoked}
 	w.fact = store.Anomaly{Instant: p.Store.Instant(time.Time{}), SHA256: m.content.SHA256, Ordinary: w.ordinary}
 	if !m.kept {
 		w.fact.Content = m.content
@@ -114,7 +118,7 @@ func (w *wrapping) again(ctx context.Context) error {
 // event is that of the whole arrival.
 func (w *wrapping) event(kind pec.EventKind) pec.Event {
 	ev := w.m.event(kind)
-	ev.Detail, ev.Checks = w.why.Error(), passed(w.why.check)
+	ev.Detail, ev.Checks = w.why.Error(), passedBefore(w.why.check)
 	if w.g != nil {
 		ev.ID, ev.Provider, ev.ClientID, ev.Subject = w.g.Data.ID, w.g.signer.Key(), w.g.Data.ClientID, w.g.Data.Subject
 	}
@@ -168,23 +172,23 @@ func (w *wrapping) kind() pec.EventKind {
 // envelope issues one envelope for recipients of a unit (norms.md 61-63). It names whom the provider that signed says it is for, or
 // whom the message itself names: blind copies stay blind.
 func (w *wrapping) envelope(unit *issuance.Unit, inboxes map[pec.Address]store.InboxEntry) error {
-	root := w.m.parts.Root
+	root := w.m.read.Parts.Root
 	h, _ := pec.ParseHeader(root.Header) // an anomaly's may be none
 	read := pec.ReadOriginal(h)
 	data := pec.CertData{Kind: pec.Anomaly, Sender: w.m.from, Subject: read.Subject, At: w.fact.Instant.At, Detail: w.why.people(w.m.report != "")}
 	for r := range inboxes {
-		if !w.ordinary || slices.ContainsFunc(slices.Concat(read.To, read.Cc), func(a pec.Address) bool { return a.Key() == r.Key() }) {
+		if !w.ordinary && !w.why.revoked || slices.ContainsFunc(slices.Concat(read.To, read.Cc), func(a pec.Address) bool { return a.Key() == r.Key() }) {
 			data.Recipients = append(data.Recipients, pec.Recipient{Address: r, Type: pec.Certified})
 		}
 	}
 	slices.SortFunc(data.Recipients, func(a, b pec.Recipient) int { return compare(a.Address, b.Address) })
 	body := store.Span{Content: w.m.content.ID, Offset: root.Body, Length: w.m.content.Size - root.Body}
-	issued, err := unit.Issue(pec.Composition{Data: data, MessageID: unit.NewID(data.At), Original: root.Header, EightBit: w.m.parts.EightBit},
+	issued, err := unit.Issue(pec.Composition{Data: data, MessageID: unit.NewID(data.At), Original: root.Header, EightBit: w.m.read.Parts.EightBit},
 		w.m.content.Section(body.Offset, body.Length))
 	if err != nil {
 		return err
 	}
-	if w.m.parts.Truncated || issued.Structure.Truncated {
+	if w.m.read.Parts.Truncated || issued.Structure.Truncated {
 		return pec.ErrTruncated
 	}
 	ev := &w.fact.Record.Events[0]

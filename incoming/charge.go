@@ -28,7 +28,7 @@ func (p *Point) takeCharge(ctx context.Context, g *genuine) error {
 	if len(arrival.Altered) > 0 {
 		g.altered = arrival.Altered
 		p.Log.Error("a provider signed two messages with one identifier", "id", g.Data.ID, "from", g.signer.Provider, "recipients", len(g.altered))
-		return failed(checkFormal, "%s was taken in charge before with other octets", g.Data.ID)
+		return malformed("%s was taken in charge before with other octets", g.Data.ID)
 	}
 	if len(arrival.New) == 0 {
 		return p.arrivedAgain(ctx, g)
@@ -52,13 +52,13 @@ func (p *Point) chargeNew(ctx context.Context, g *genuine, to []pec.Address) err
 
 // checkTransport is the part of formal correctness that needs the directory and the SMTP paths (norms.md 53, 106).
 func (p *Point) checkTransport(g *genuine) error {
-	entry, ok := g.dir.Domain(g.Data.Sender.Domain())
-	if !ok || !entry.Holds(g.cert) {
-		return failed(checkFormal, "the sender's domain %s is not one of %s", g.Data.Sender.Domain(), g.signer.Provider)
+	entry, managed := g.checked.Managed(g.Data.Sender.Domain())
+	if !managed {
+		return malformed("the sender's domain %s is not one of %s", g.Data.Sender.Domain(), g.signer.Provider)
 	}
 	g.signer = entry // environments of one provider may share a certificate: the sender's is meant
 	if g.from.Key() != g.Data.Sender.Key() {
-		return failed(checkFormal, "the reverse path %s is not the sender %s", g.from, g.Data.Sender)
+		return malformed("the reverse path %s is not the sender %s", g.from, g.Data.Sender)
 	}
 	listed := map[string]bool{}
 	for _, r := range g.Data.Recipients {
@@ -66,10 +66,10 @@ func (p *Point) checkTransport(g *genuine) error {
 	}
 	for _, r := range g.recipients {
 		if _, ours := p.Units.ByDomain(r.Domain()); !ours {
-			return failed(checkFormal, "%s takes no certified mail", r)
+			return malformed("%s takes no certified mail", r)
 		}
 		if !listed[r.Key()] {
-			return failed(checkFormal, "the recipient %s is not in the certification data", r)
+			return malformed("the recipient %s is not in the certification data", r)
 		}
 	}
 	return nil
@@ -79,7 +79,7 @@ func (p *Point) arrivedAgain(ctx context.Context, g *genuine) error {
 	at := p.Store.Instant(time.Time{})
 	p.Log.Info("arrived again", "id", g.Data.ID, "kind", g.Data.Kind, "from", g.signer.Provider)
 	ev := g.event(pec.EventArrivedAgain)
-	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passed("")
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passedBefore("")
 	return p.Store.ArrivedAgain(ctx, at, p.record(at, ev, g.recipients), g.task)
 }
 
@@ -140,14 +140,14 @@ func (p *Point) arrived(ctx context.Context, g *genuine, c *store.Charge) error 
 	c.Content, c.Transport = g.content, &m
 	c.Envelope = store.Envelope{
 		Provider: g.signer.Key(), PEC: g.Data.ID, Message: m.ID, CertData: g.Data.XML(), Header: inner.Header, Sender: g.Data.Sender,
-		Body: store.Span{Content: g.content.ID, Offset: inner.Body, Length: inner.End - inner.Body}, EightBit: g.parts.EightBit, At: c.Instant.At,
+		Body: store.Span{Content: g.content.ID, Offset: inner.Body, Length: inner.End - inner.Body}, EightBit: g.read.Parts.EightBit, At: c.Instant.At,
 	}
 	return nil
 }
 
 func takenEvent(g *genuine, to []pec.Address) pec.Event {
 	ev := g.event(pec.EventTakenInCharge)
-	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passed("")
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passedBefore("")
 	ev.Recipients = nil
 	for _, r := range to {
 		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})

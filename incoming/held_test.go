@@ -50,9 +50,10 @@ func TestForgedEnvelopesArePutAside(t *testing.T) {
 		"the data altered":         {withDataOf(sealed, "Prova", "Altro"), checkValidity},
 		"a part beside the signed": {edit(sealed, "Content-Type: application/pkcs7-signature", "Content-Type: text/plain\r\n\r\nx\r\n"+boundaryOf(sealed)+"\r\nContent-Type: application/pkcs7-signature"), checkExistence},
 		// quirks.md A8: further down, as a list server leaves it, it is certified mail for verifiers, and ordinary mail on the wire.
-		"wrapped":                   {wrap(sealed, "multipart/mixed", "X-Trasporto: posta-certificata"), checkExistence},
-		"wrapped as signed":         {wrap(sealed, "multipart/signed", "X-Trasporto: posta-certificata"), checkExistence},
-		"forwarded in one's header": {wrap(sealed, "message", "X-Trasporto: posta-certificata"), checkExistence},
+		"wrapped":                    {wrap(sealed, "multipart/mixed", "X-Trasporto: posta-certificata"), checkExistence},
+		"wrapped as signed":          {wrap(sealed, "multipart/signed", "X-Trasporto: posta-certificata"), checkExistence},
+		"forwarded in one's header":  {wrap(sealed, "message", "X-Trasporto: posta-certificata"), checkExistence},
+		"two readings of a boundary": {twoReadings(sealed), checkExistence},
 		// 14: header against data against original.
 		"said to be a receipt":       {edit(sealed, "X-Trasporto: posta-certificata", "X-Ricevuta: avvenuta-consegna"), checkFormal},
 		"said to be both":            {edit(sealed, "X-Trasporto: posta-certificata", "X-Ricevuta: accettazione\r\nX-Trasporto: posta-certificata"), checkFormal},
@@ -206,4 +207,12 @@ func TestOwnFailureHoldsNothing(t *testing.T) {
 	if err := w.receive(octets, luigi, mario); err != nil {
 		t.Error(err)
 	}
+}
+
+// twoReadings puts altered parts in front of the signed ones, under a boundary that readers may unescape or not.
+func twoReadings(sealed []byte) []byte {
+	head, parts, _ := strings.Cut(string(sealed), "\r\n\r\n")
+	delimiter := boundaryOf(sealed)
+	forged := strings.ReplaceAll(strings.Replace(parts[strings.Index(parts, delimiter):], "Ciao!", "Pago!", 1), delimiter, `--\`+delimiter[2:])
+	return []byte(strings.Replace(head, `boundary="`, `boundary="\`, 1) + "\r\n\r\n" + forged + "\r\n" + parts)
 }

@@ -3,7 +3,6 @@ package incoming
 import (
 	"context"
 	"crypto"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -14,46 +13,40 @@ import (
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
-	"github.com/ceralacca/ceralacca/smime"
+	"github.com/ceralacca/ceralacca/revocation"
 	"github.com/ceralacca/ceralacca/store"
+	"github.com/ceralacca/ceralacca/verify"
 )
 
-// The four checks of RFC 6109 2.2.2, as they are named in the records and the log.
-const (
-	checkExistence = "signature exists"
-	checkOrigin    = "signature origin"
-	checkValidity  = "signature validity"
-	checkFormal    = "formal correctness"
-)
-
-// failure is a check that a message did not pass.
+// failure is a check of RFC 6109 2.2.2 that a message did not pass.
 type failure struct {
-	check string
-	err   error
-	young bool // the certificate is in no directory that we have, and else a provider's: it may be new
-	lie   bool // a receipt that a provider signed contradicts what is known, or matches nothing (attacks.md 15)
+	check   verify.Check
+	err     error
+	young   bool // the certificate is in no directory that we have, and else a provider's: it may be new
+	revoked bool // the certificate was a provider's
+	lie     bool // a receipt that a provider signed contradicts what is known, or matches nothing (attacks.md 15)
 }
 
-func (f *failure) Error() string { return f.check + ": " + f.err.Error() }
+func (f *failure) Error() string { return string(f.check) + ": " + f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
 
-func failed(check, format string, args ...any) error {
-	return &failure{check: check, err: fmt.Errorf(format, args...)}
+// malformed is the failure of what a provider signed and is not right.
+func malformed(format string, args ...any) error {
+	return &failure{check: verify.Form, err: fmt.Errorf(format, args...)}
 }
 
 // lies is the failure of a receipt that is well formed and not true.
 func lies(format string, args ...any) error {
-	return &failure{check: checkFormal, err: fmt.Errorf(format, args...), lie: true}
+	return &failure{check: verify.Form, err: fmt.Errorf(format, args...), lie: true}
 }
 
 // genuine is a message that passed all four checks.
 type genuine struct {
 	*message
 	pec.Message
-	cert   *x509.Certificate
-	signer *directory.Entry // the entry that the certificate was found in
-	digest []byte           // SHA-256 of the signed octets
-	dir    *directory.Directory
+	checked *verify.Result
+	signer  *directory.Entry // the entry that the certificate was found in
+	digest  []byte           // SHA-256 of the signed octets
 
 	altered []pec.Address // who got other octets under the same id before
 }
@@ -93,7 +86,7 @@ func (p *Point) act(ctx context.Context, g *genuine) error {
 	case pec.Transport:
 		return p.takeCharge(ctx, g)
 	case pec.VirusDetected: // the sender is not told yet: an operator is
-		return p.hold(ctx, g.message, g, &failure{check: checkFormal, err: fmt.Errorf("%s found a virus in %s: tell its sender (RFC 6109 3.2.4)", g.signer.Provider, g.Data.ID)})
+		return p.hold(ctx, g.message, g, &failure{check: verify.Form, err: fmt.Errorf("%s found a virus in %s: tell its sender (RFC 6109 3.2.4)", g.signer.Provider, g.Data.ID)})
 	}
 	return p.hear(ctx, g)
 }
@@ -129,13 +122,13 @@ func (p *Point) signatures(m *message) int {
 // at fault, not the message. One that is not right is for the operators.
 func (p *Point) failed(ctx context.Context, m *message, g *genuine, f *failure) error {
 	switch {
-	case m.task != nil && f.check != checkFormal:
+	case m.task != nil && f.check != verify.Form:
 		return f
 	case m.task != nil:
 		return p.hold(ctx, m, g, f)
 	case f.young && p.Stale != nil && p.Stale():
 		return ErrStale // a new certificate is in the directory before its first use, but not in our copy
-	case f.check != checkFormal:
+	case f.check != verify.Form && !f.revoked:
 		return p.ordinary(ctx, m, f)
 	}
 	to := m.recipients
@@ -145,88 +138,53 @@ func (p *Point) failed(ctx context.Context, m *message, g *genuine, f *failure) 
 	return p.wrap(ctx, m, g, f, to)
 }
 
-// verify runs the four checks in their order.
+// verify makes the four checks in one snapshot of the directory (norms.md 123), at the instant of arrival. What they leave in doubt
+// has failed: only a revocation list that could not be had is borne, or asked to be waited for, by the operators' choice.
 func (p *Point) verify(m *message) (*genuine, error) {
-	if m.noSign != nil {
-		return nil, failed(checkExistence, "%w", m.noSign)
-	}
-	sig, digest, err := p.signature(m)
-	if err != nil {
-		return nil, err
-	}
 	dir := p.Directory()
-	signer, ok := dir.Signer(sig.Certificate)
-	if !ok {
-		return nil, &failure{
-			check: checkOrigin, err: fmt.Errorf("the certificate %q is no provider's in the directory", sig.Certificate.Subject), young: p.validity(sig) == nil,
-		}
+	trust := verify.Trust{
+		Anchors: p.Anchors, At: p.Store.Instant(time.Time{}).At, Revocation: p.Revocation,
+		Directory: func(time.Time) (*directory.Directory, bool) { return dir, true },
 	}
-	if err := p.validity(sig); err != nil {
-		return nil, err
+	if p.AllowSHA1 {
+		trust.SHA1Signed = trust.At.Add(time.Hour)
 	}
-	parsed, err := pec.ParseMessage(m.parts)
+	r, err := trust.Verify(m.read, m.octets())
 	if err != nil {
-		return nil, failed(checkFormal, "%w", err)
+		return nil, err // a disk that fails is no failure of the message
 	}
-	g := &genuine{message: m, Message: *parsed, cert: sig.Certificate, signer: signer, digest: digest, dir: dir}
-	if err := parsed.Consistent(pec.Address(smime.Email(sig.Certificate))); err != nil {
-		return g, failed(checkFormal, "%w", err)
+	g := &genuine{message: m, Message: *r.Message, checked: r, signer: r.Entry, digest: r.Digest}
+	err = p.passed(r, m)
+	var f *failure
+	if errors.As(err, &f) && (f.check != verify.Form && !f.revoked || !g.HasData) {
+		return nil, err // nothing of it is known to be a provider's word
 	}
-	return g, nil
+	return g, err
 }
 
-// signature verifies the CMS signature over the octets that arrived. The origin is checked before the validity, but a
-// signature has to be read for its certificate to be known.
-func (p *Point) signature(m *message) (*smime.Signature, []byte, error) {
-	sig, err := p.verified(m)
-	if errors.Is(err, errUnread) {
-		return nil, nil, err // a disk that fails is no failure of the message
+// octets are those of the arrival, while they are at hand.
+func (m *message) octets() io.ReaderAt {
+	if m.content == nil {
+		return nil
 	}
-	if err != nil {
-		check := checkValidity
-		if errors.Is(err, smime.ErrNotSigned) || errors.Is(err, smime.ErrMalformed) {
-			check = checkExistence
-		}
-		return nil, nil, failed(check, "%w", err)
-	}
-	if sig.Hash == crypto.SHA1 && !p.AllowSHA1 {
-		return nil, nil, failed(checkValidity, "the digest is SHA-1, which this provider does not take")
-	}
-	if sig.Weak {
-		p.Log.Warn("a weak signature is borne", "digest", sig.Hash, "signer", sig.Certificate.Subject, "peer", m.peer)
-	}
-	digest, ok := m.signed.Digest(crypto.SHA256)
-	if !ok {
-		return nil, nil, failed(checkValidity, "the signed octets have no SHA-256")
-	}
-	return sig, digest, nil
+	return m.content
 }
 
-var errUnread = errors.New("reading the signed octets again")
-
-// verified runs the signature over the digest that was made as the octets passed; only for a rare algorithm are they read
-// once more.
-func (p *Point) verified(m *message) (*smime.Signature, error) {
-	sig, err := m.signed.Verify()
-	var need *smime.NeedDigest
-	if !errors.As(err, &need) || m.content == nil || !need.Hash.Available() {
-		return sig, err
+// passed says what is wrong with a message by the result of its checks.
+func (p *Point) passed(r *verify.Result, m *message) error {
+	switch {
+	case r.Fault != nil:
+		young := r.Fault.Reason == verify.NotListed && r.Path != nil
+		return &failure{check: r.Fault.Check, err: r.Fault.Err, young: young, revoked: r.Fault.Reason == verify.Revoked}
+	case len(r.Doubts) > 0:
+		return &failure{check: r.Doubts[0].Check, err: errors.New(r.Doubts[0].What)}
+	case !r.Message.HasData: // an anomaly envelope does not travel between providers
+		return malformed("%w", pec.ErrNoCertData)
+	case r.Revocation.State == revocation.Unknown && p.WaitForRevocation && m.task == nil:
+		return ErrUnrevoked
 	}
-	sum := need.Hash.New()
-	if _, err := io.Copy(sum, m.content.Section(need.Start, need.End-need.Start)); err != nil {
-		return nil, fmt.Errorf("%w: %w", errUnread, err)
-	}
-	sd, err := smime.Parse(m.signed.Signature)
-	if err != nil {
-		return nil, err
-	}
-	return sd.Verify(sum.Sum(nil))
-}
-
-// validity checks the certificate's path and dates now, at the instant of arrival.
-func (p *Point) validity(sig *smime.Signature) error {
-	if _, err := sig.Chain(p.Roots, p.Store.Instant(time.Time{}).At); err != nil {
-		return failed(checkValidity, "%w", err)
+	if r.Signature.Weak {
+		p.Log.Warn("a weak signature is borne", "digest", r.Signature.Hash, "signer", r.Signature.Certificate.Subject, "peer", m.peer)
 	}
 	return nil
 }
@@ -235,7 +193,7 @@ func (p *Point) validity(sig *smime.Signature) error {
 func (p *Point) hold(ctx context.Context, m *message, g *genuine, f *failure) error {
 	at := p.Store.Instant(time.Time{})
 	ev := m.event(pec.EventHeld)
-	ev.Detail, ev.Checks = f.Error(), passed(f.check)
+	ev.Detail, ev.Checks = f.Error(), passedBefore(f.check)
 	if g != nil {
 		ev.ID, ev.Provider, ev.ClientID, ev.Subject = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject
 	}
@@ -263,27 +221,30 @@ func (m *message) event(kind pec.EventKind) pec.Event {
 	for _, r := range m.recipients {
 		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})
 	}
-	if m.signed != nil {
-		if digest, ok := m.signed.Digest(crypto.SHA256); ok {
+	if m.read.Signed != nil {
+		if digest, ok := m.read.Signed.Digest(crypto.SHA256); ok {
 			ev.ReceivedSHA256 = (*[32]byte)(digest)
 		}
 	}
 	return ev
 }
 
-// passed names the checks before the one that failed; all of them if none did.
-func passed(failed string) string {
-	all := []string{checkExistence, checkOrigin, checkValidity, checkFormal}
-	if i := slices.Index(all, failed); i >= 0 {
-		all = all[:i]
+// passedBefore names the checks before the one that failed; all of them if none did.
+func passedBefore(failed verify.Check) string {
+	var names []string
+	for _, check := range verify.Checks() {
+		if check == failed {
+			break
+		}
+		names = append(names, string(check))
 	}
-	return strings.Join(all, ", ")
+	return strings.Join(names, ", ")
 }
 
 // stored is the arrival as a message: one span of its content.
 func (m *message) stored(kind string) store.NewMessage {
 	return store.NewMessage{
-		ID: store.NewID(), Kind: kind, Structure: m.parts, Trace: m.trace,
+		ID: store.NewID(), Kind: kind, Structure: m.read.Parts, Trace: m.trace,
 		Recipe: store.Recipe{{Span: store.Span{Content: m.content.ID, Length: m.content.Size}}},
 	}
 }

@@ -9,16 +9,17 @@ import (
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/store"
+	"github.com/ceralacca/ceralacca/verify"
 )
 
 // NotCertified is ErrOrdinary for a message that looks like PEC and failed a check (attacks.md 16): the peer is told which.
 type NotCertified struct {
-	Check string
+	Check verify.Check
 	Err   error
 }
 
 func (e *NotCertified) Error() string {
-	return ErrOrdinary.Error() + ": " + e.Check + ": " + e.Err.Error()
+	return ErrOrdinary.Error() + ": " + string(e.Check) + ": " + e.Err.Error()
 }
 
 // Is makes it ErrOrdinary.
@@ -45,7 +46,7 @@ func (p *Point) refuse(ctx context.Context, m *message, why *failure) error {
 		return ErrFull
 	}
 	// The message is read as far as it goes: what makes it no message of PEC is for the checks to say.
-	if parsed, _ := pec.ParseMessage(m.parts); !parsed.LooksLikePEC() {
+	if parsed, _ := pec.ParseMessage(m.read.Parts); !parsed.LooksLikePEC() {
 		return ErrOrdinary
 	}
 	p.Log.Warn("refused: it looks like certified mail and is none", "reason", why.Error(), "sender", m.from, "recipients", len(m.recipients), "peer", m.peer)
@@ -53,7 +54,7 @@ func (p *Point) refuse(ctx context.Context, m *message, why *failure) error {
 		return &NotCertified{why.check, why.err}
 	}
 	at, ev := p.Store.Instant(time.Time{}), m.event(pec.EventRefused)
-	ev.Detail, ev.Checks = why.Error(), passed(why.check)
+	ev.Detail, ev.Checks = why.Error(), passedBefore(why.check)
 	if err := p.Store.Note(ctx, at, p.record(at, ev, m.recipients)); err != nil {
 		return err
 	}
@@ -66,14 +67,14 @@ func (p *Point) findTakers(ctx context.Context, m *message) error {
 	m.takers, m.left, m.full = []pec.Address{}, nil, false
 	var ids []pec.ID
 	if m.from == "" {
-		ids, _ = pec.ReadDSN(m.parts)
+		ids, _ = pec.ReadDSN(m.read.Parts)
 	}
 	for _, r := range m.recipients {
 		about, err := p.reportFor(ctx, ids, r)
 		if err != nil {
 			return err
 		}
-		takes, full, err := p.takesOrdinary(ctx, r, about != "", m.parts.Size)
+		takes, full, err := p.takesOrdinary(ctx, r, about != "", m.read.Parts.Size)
 		if err != nil {
 			return err
 		}

@@ -13,8 +13,10 @@ import (
 	"github.com/ceralacca/ceralacca/directory"
 	"github.com/ceralacca/ceralacca/issuance"
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/revocation"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
+	"github.com/ceralacca/ceralacca/verify"
 )
 
 // Point is the incoming point of a provider.
@@ -22,11 +24,15 @@ type Point struct {
 	Store     *store.Store
 	Units     issuance.Units
 	Directory func() *directory.Directory // the snapshot in force
-	Roots     *x509.CertPool              // that providers' certificates chain to
+	Anchors   *smime.Anchors              // that providers' certificates lead to
 	AllowSHA1 bool                        // signatures with SHA-1 digests are taken, with a flag in the log (norms.md 52)
-	Hostname  string                      // in Received
-	Reserve   int64                       // octets of disk that arrivals must leave free
-	Signing   *admission.Gate             // bounds the signatures between their instant and their commit (attacks.md 39)
+	// Revocation is what is known of a path's certificates, at once and without the network (norms.md 49, 50); nil: nothing is asked.
+	Revocation func(path []*x509.Certificate, at time.Time) revocation.Status
+	// WaitForRevocation asks peers to come again while nobody can say whether their certificate was revoked; else they are believed.
+	WaitForRevocation bool
+	Hostname          string          // in Received
+	Reserve           int64           // octets of disk that arrivals must leave free
+	Signing           *admission.Gate // bounds the signatures between their instant and their commit (attacks.md 39)
 	// Ordinary is a domain's policy for mail that no provider signed; nil refuses it.
 	Ordinary func(domain string) store.Ordinary
 	// Stale tells that the directory was not refreshed when it should have been; nil: never.
@@ -55,6 +61,8 @@ var (
 	ErrNoDirectory = errors.New("the providers' directory does not name the domain as ours")
 	// ErrStale: the certificate is in no directory that we have, and ours is old: 451 4.7.5.
 	ErrStale = errors.New("our copy of the providers' directory is old: it may not name the signer yet")
+	// ErrUnrevoked: whether the signer's certificate was revoked is not known at present: 451 4.7.5.
+	ErrUnrevoked = errors.New("it is not known at present whether the signer's certificate was revoked")
 	// ErrFull: the mailbox has no room for ordinary mail: 452 4.2.2.
 	ErrFull = errors.New("the mailbox is full")
 	// ErrNoMailbox: there is no such mailbox: 550 5.1.1. Certified mail is never told so at SMTP.
@@ -96,33 +104,30 @@ func (p *Point) signingAddress(a pec.Address) bool {
 
 // message is an arrival that was read: spooled and scanned in one pass.
 type message struct {
+	read       *verify.Message
 	from       pec.Address
 	recipients []pec.Address
 	peer       string
 	network    string // that it came from
 	trace      string
-	parts      *pec.Structure
-	signed     *smime.Multipart // nil if there is no signature
-	noSign     error            // why not
-	content    *store.Content   // nil if it came from ourselves
-	task       *store.Task      // the receive task, if it came from ourselves
-	known      store.ID         // the stored message, once its octets are
-	kept       bool             // the content is stored
-	report     pec.ID           // what it reports on, if it is a DSN about a message of ours
-	takers     []pec.Address    // who takes it though no provider signed it; nil: not known yet
-	left       []pec.Address    // who does not, or has no mailbox
-	full       bool             // somebody would take it and has no room
+	content    *store.Content // nil if it came from ourselves
+	task       *store.Task    // the receive task, if it came from ourselves
+	known      store.ID       // the stored message, once its octets are
+	kept       bool           // the content is stored
+	report     pec.ID         // what it reports on, if it is a DSN about a message of ours
+	takers     []pec.Address  // who takes it though no provider signed it; nil: not known yet
+	left       []pec.Address  // who does not, or has no mailbox
+	full       bool           // somebody would take it and has no room
 }
 
 // Receive takes a message from outside. See the package comment for what its return means.
 func (p *Point) Receive(ctx context.Context, a Arrival) error {
-	spool, scan, split := p.Store.NewSpool(), pec.NewScanner(keep), smime.NewSplitter()
-	if _, err := io.Copy(io.MultiWriter(spool, scan, split), a.Body); err != nil {
+	spool, read := p.Store.NewSpool(), verify.NewReader(pec.KeepForDSN)
+	if _, err := io.Copy(io.MultiWriter(spool, read), a.Body); err != nil {
 		spool.Discard()
 		return fmt.Errorf("taking an arrival: %w", err)
 	}
-	m := &message{from: a.From, recipients: pec.Distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), network: admission.NetworkOf(a.Remote), parts: scan.Finish(), trace: p.received(a)}
-	m.signed, m.noSign = split.Finish()
+	m := &message{from: a.From, recipients: pec.Distinct(a.Recipients), peer: fmt.Sprintf("%s [%s]", a.Hello, a.Remote), network: admission.NetworkOf(a.Remote), read: read.Finish(), trace: p.received(a)}
 	if err := p.admit(ctx, m); err != nil {
 		spool.Discard()
 		return err
@@ -135,14 +140,12 @@ func (p *Point) Receive(ctx context.Context, a Arrival) error {
 	return p.judge(ctx, m)
 }
 
-func keep(part *pec.Part) bool { return pec.KeepForParse(part) || pec.KeepForDSN(part) }
-
 // admit refuses what is not kept in any case: ordinary mail, and everything while the disk's reserve is reached.
 func (p *Point) admit(ctx context.Context, m *message) error {
 	if err := p.Store.CheckReserve(p.Reserve); err != nil {
 		return err
 	}
-	if m.noSign == nil {
+	if m.read.Unsigned == nil {
 		return nil
 	}
 	if err := p.findTakers(ctx, m); err != nil {
@@ -156,7 +159,7 @@ func (p *Point) admit(ctx context.Context, m *message) error {
 		return busy
 	}
 	defer leave()
-	return p.refuse(ctx, m, &failure{check: checkExistence, err: m.noSign})
+	return p.refuse(ctx, m, &failure{check: verify.Existence, err: m.read.Unsigned})
 }
 
 func (p *Point) received(a Arrival) string {
@@ -188,12 +191,11 @@ func (p *Point) ReceiveOwn(ctx context.Context, t store.Task) error {
 		return err
 	}
 	defer octets.Close()
-	scan, split := pec.NewScanner(keep), smime.NewSplitter()
-	if _, err := io.Copy(io.MultiWriter(scan, split), octets.Reader()); err != nil {
+	read := verify.NewReader(pec.KeepForDSN)
+	if _, err := io.Copy(read, octets.Reader()); err != nil {
 		return fmt.Errorf("reading our own message: %w", err)
 	}
-	m.parts = scan.Finish()
-	m.signed, m.noSign = split.Finish()
+	m.read = read.Finish()
 	return p.judge(ctx, m)
 }
 

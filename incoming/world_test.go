@@ -28,6 +28,7 @@ import (
 	"github.com/ceralacca/ceralacca/postgrestest"
 	"github.com/ceralacca/ceralacca/smime"
 	"github.com/ceralacca/ceralacca/store"
+	"github.com/ceralacca/ceralacca/verify"
 )
 
 // Alfa is us; Beta is a peer; Gamma is one, too, and lies.
@@ -144,10 +145,8 @@ func newWorld(t *testing.T) *world {
 			t.Error(err)
 		}
 	})
-	roots := x509.NewCertPool()
-	roots.AddCert(agid().cert)
 	w.Point = &Point{
-		Store: st, Units: must(issuance.NewUnits(alfa().unit)), Directory: func() *directory.Directory { return w.dir }, Roots: roots, AllowSHA1: true,
+		Store: st, Units: must(issuance.NewUnits(alfa().unit)), Directory: func() *directory.Directory { return w.dir }, Anchors: smime.NewAnchors(agid().cert), AllowSHA1: true,
 		Hostname: "mx.pec.alfa.test", Signing: admission.NewGate(admission.GateConfig{Capacity: 4, MaxWaiting: 10}), Log: slog.New(&w.warnings),
 	}
 	w.box = w.ok(st.AddMailbox(t.Context(), mario, false, "")).(store.Mailbox)
@@ -388,3 +387,11 @@ func (w *world) tasks(kind store.TaskKind) []store.Task {
 	}
 	return of
 }
+
+// The checks as records name them.
+const (
+	checkExistence = string(verify.Existence)
+	checkOrigin    = string(verify.Origin)
+	checkValidity  = string(verify.Validity)
+	checkFormal    = string(verify.Form)
+)

@@ -36,8 +36,9 @@ type BriefMatch struct {
 // part by part in order of their places (RFC 6109 3.3.2.2). Each message is given as its part in
 // a structure, and a reader over its octets behind the header block. The headers of the two
 // messages are not compared, for the provider changed one of them, nor what stands between
-// parts. The receipt's structure needs its headers, the other does not. An error means that
-// octets could not be read; it says nothing about the receipt.
+// parts. The receipt's structure needs its headers, the other does not; where it has them, a hash
+// in a part of another name differs. An error means that octets could not be read; it says
+// nothing about the receipt.
 func CheckBrief(sent *Part, sentBody io.Reader, receipt *Part, receiptBody io.Reader) ([]BriefMatch, error) {
 	want, err := digestLeaves(sent, sentBody)
 	if err != nil {
@@ -71,6 +72,7 @@ func CheckBrief(sent *Part, sentBody io.Reader, receipt *Part, receiptBody io.Re
 // leafDigest is what is compared of a part.
 type leafDigest struct {
 	path, name   string
+	brief        string // the name of the part that stands for it; "" if it stays
 	whole        []byte // SHA-256 of header and body
 	sha1, sha256 []byte // of the body
 	text         []byte // the start of the body, decoded
@@ -79,7 +81,10 @@ type leafDigest struct {
 // compare tells what the receipt bears of the part.
 func (l leafDigest) compare(borne leafDigest) (BriefState, crypto.Hash) {
 	sum, err := hex.DecodeString(string(bytes.TrimSpace(borne.text)))
+	renamed := l.brief != "" && borne.name != "" && borne.name != l.brief
 	switch {
+	case err == nil && renamed && (bytes.Equal(sum, l.sha256) || bytes.Equal(sum, l.sha1)):
+		return BriefDiffers, 0
 	case err == nil && bytes.Equal(sum, l.sha256):
 		return BriefMatches, crypto.SHA256
 	case err == nil && bytes.Equal(sum, l.sha1):
@@ -115,7 +120,7 @@ func digestLeaves(root *Part, body io.Reader) ([]leafDigest, error) {
 			err = take(p.End, io.MultiWriter(whole, one, two, &start))
 		}
 		text := decodeBody(&Part{Header: p.Header, Kept: start.octets})
-		leaves = append(leaves, leafDigest{path, p.Filename(), whole.Sum(nil), one.Sum(nil), two.Sum(nil), text})
+		leaves = append(leaves, leafDigest{path, p.Filename(), p.briefName(), whole.Sum(nil), one.Sum(nil), two.Sum(nil), text})
 		return err
 	})
 	return leaves, err

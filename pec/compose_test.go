@@ -212,7 +212,7 @@ func TestComposeParse(t *testing.T) {
 		c.Data = data
 		d := compose(t, c)
 		m := parse(t, assembled(d, sampleBody))
-		if err := m.agrees(alfaSigner); err != nil {
+		if err := m.Agrees(alfaSigner); err != nil {
 			rt.Fatal(err)
 		}
 		if data.Kind != Anomaly && !m.Data.Equal(data.Clean()) {

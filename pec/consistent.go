@@ -1,10 +1,36 @@
 package pec
 
 import (
-	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
+
+// Contradicted is where the parts of a message disagree.
+type Contradicted string
+
+// What can be contradicted, for programs that tell one from the other.
+const (
+	ContradictedAuthor     Contradicted = "author"     // From or Sender is not the signer
+	ContradictedKind       Contradicted = "kind"       // X-Trasporto, X-Ricevuta and the data disagree
+	UnknownKind            Contradicted = "unknown"    // they agree on a kind that the rules do not know (quirks.md C12)
+	ContradictedRecipient  Contradicted = "recipient"  // the data lack the recipient they are about, or name one that was not there
+	ContradictedIdentifier Contradicted = "identifier" // Message-ID, data and original disagree
+	ContradictedOriginal   Contradicted = "original"   // there is none
+	EncodedOriginal        Contradicted = "encoded"    // its octets are encoded, so that it was not looked into (quirks.md A13)
+)
+
+// Contradiction is an error of [Message.Consistent] and [Message.Agrees]: parts of one message disagree.
+type Contradiction struct {
+	In   Contradicted
+	What string
+}
+
+func (c *Contradiction) Error() string { return c.What }
+
+func contradicts(in Contradicted, format string, args ...any) error {
+	return &Contradiction{in, fmt.Sprintf(format, args...)}
+}
 
 // Consistent makes the fourth check of RFC 6109 2.2.2, formal correctness: header, certification
 // data and original agree with each other, and From is the address of the certificate that
@@ -12,7 +38,7 @@ import (
 // disagrees. A message that fails is no envelope and no receipt, whoever signed it; nor is an
 // anomaly envelope, which certifies nothing and does not travel between providers.
 func (m *Message) Consistent(signer Address) error {
-	if err := m.agrees(signer); err != nil {
+	if err := m.Agrees(signer); err != nil {
 		return err
 	}
 	if !m.HasData {
@@ -21,19 +47,39 @@ func (m *Message) Consistent(signer Address) error {
 	return nil
 }
 
-// agrees is Consistent for our own drafts, where an anomaly envelope is in its place.
-func (m *Message) agrees(signer Address) error {
-	checks := []func() error{
+// Agrees is Consistent where an anomaly envelope is in its place: in a mailbox, and among our own drafts.
+func (m *Message) Agrees(signer Address) error {
+	return firstError(
 		m.checkShape,
 		func() error { return m.checkFrom(signer) },
 		m.checkKind,
 		m.checkData,
 		m.checkIdentifier,
-	}
+	)
+}
+
+// AgreesInside is Consistent for a multipart/signed that is a part of another message, as list servers and web mail leave it
+// (quirks.md A8): it has no header of its own that could say anything.
+func (m *Message) AgreesInside() error {
+	return firstError(m.checkShape, m.checkSaid, m.checkData, m.checkOriginal)
+}
+
+func firstError(checks ...func() error) error {
 	for _, check := range checks {
 		if err := check(); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// checkSaid wants a kind that is known from the data alone.
+func (m *Message) checkSaid() error {
+	switch {
+	case !m.HasData:
+		return ErrNoCertData
+	case !m.Data.Kind.Known():
+		return contradicts(UnknownKind, "kind %s is not known", quote(string(m.Data.Kind)))
 	}
 	return nil
 }
@@ -59,11 +105,11 @@ func (m *Message) checkFrom(signer Address) error {
 			continue
 		}
 		if len(values) != 1 {
-			return fmt.Errorf("there are %d %s fields", len(values), name)
+			return contradicts(ContradictedAuthor, "there are %d %s fields", len(values), name)
 		}
 		addresses, bad := readAddressList(values[0])
 		if len(addresses) != 1 || len(bad) > 0 || addresses[0].Key() != signer.Key() {
-			return fmt.Errorf("%s is %s, the signer is %s", name, quote(values[0]), quote(string(signer)))
+			return contradicts(ContradictedAuthor, "%s is %s, the signer is %s", name, quote(values[0]), quote(string(signer)))
 		}
 	}
 	return nil
@@ -73,23 +119,33 @@ func (m *Message) checkFrom(signer Address) error {
 func (m *Message) checkKind() error {
 	values := append(m.Header.Values(HeaderTransport), m.Header.Values(HeaderReceipt)...)
 	if len(values) != 1 {
-		return fmt.Errorf("there are %d fields %s and %s", len(values), HeaderTransport, HeaderReceipt)
+		return contradicts(ContradictedKind, "there are %d fields %s and %s", len(values), HeaderTransport, HeaderReceipt)
 	}
 	kind := m.Data.Kind
 	if !m.HasData {
 		kind = Anomaly
+		if slices.ContainsFunc(m.SignedPart().Children, isCertData) { // quirks.md A4 has them further down only
+			return contradicts(ContradictedKind, "the header says %s, but there are certification data", Anomaly)
+		}
 	}
 	if !kind.Known() {
-		return fmt.Errorf("kind %s is not known", quote(string(kind)))
+		return m.unknownKind()
 	}
 	said := m.Transport
 	if kind.Receipt() {
 		said = m.Receipt
 	}
 	if said != string(kind) {
-		return fmt.Errorf("the header says %s, the certification data %s", quote(strings.ToLower(values[0])), kind)
+		return contradicts(ContradictedKind, "the header says %s, the certification data %s", quote(strings.ToLower(values[0])), kind)
 	}
 	return nil
+}
+
+func (m *Message) unknownKind() error {
+	if kind := strings.ToLower(string(m.Data.Kind)); m.Receipt != kind && m.Transport != kind {
+		return contradicts(ContradictedKind, "the certification data say %s, the header does not", quote(kind))
+	}
+	return contradicts(UnknownKind, "kind %s is not known", quote(string(m.Data.Kind)))
 }
 
 // checkData asks what tracking cannot do without. ParseCertData has asked for sender,
@@ -100,13 +156,13 @@ func (m *Message) checkData() error {
 	case !m.HasData:
 		return nil
 	case c.Kind.aboutOne() && c.DeliveredTo == "":
-		return fmt.Errorf("%s names no recipient", c.Kind)
+		return contradicts(ContradictedRecipient, "%s names no recipient", c.Kind)
 	case c.Kind == TakenInCharge && len(c.TakenFor) == 0:
-		return fmt.Errorf("%s names no recipient", c.Kind)
+		return contradicts(ContradictedRecipient, "%s names no recipient", c.Kind)
 	}
 	for _, a := range append([]Address{c.DeliveredTo}, c.TakenFor...) {
 		if a != "" && !c.hasRecipient(a) {
-			return fmt.Errorf("%s is about %s, which is no recipient of the message", c.Kind, quote(string(a)))
+			return contradicts(ContradictedRecipient, "%s is about %s, which is no recipient of the message", c.Kind, quote(string(a)))
 		}
 	}
 	return nil
@@ -124,23 +180,33 @@ func (c CertData) hasRecipient(a Address) bool {
 
 // checkIdentifier wants one identifier in envelope, data and original (norms.md 28).
 func (m *Message) checkIdentifier() error {
-	if m.Transport == string(Anomaly) || m.Data.Kind == Transport {
-		if m.Original == nil {
-			return errors.New("the original is missing")
-		}
+	if m.Transport == string(Anomaly) && m.Original == nil {
+		return contradicts(ContradictedOriginal, "the original is missing")
 	}
 	if m.Data.Kind != Transport {
 		return nil
 	}
 	want := m.Data.ID.Bracketed()
-	if ids := m.Header.Values("Message-ID"); len(ids) != 1 || ids[0] != want {
-		return fmt.Errorf("the Message-ID is not the identifier %s", quote(want))
+	if ids := m.Header.Values("Message-ID"); m.Original != nil && (len(ids) != 1 || ids[0] != want) {
+		return contradicts(ContradictedIdentifier, "the Message-ID is not the identifier %s", quote(want))
 	}
-	if len(m.Original.Children) == 0 {
-		return errors.New("the original is encoded")
+	return m.checkOriginal()
+}
+
+// checkOriginal wants the original of a transport envelope to bear the identifier of the data.
+func (m *Message) checkOriginal() error {
+	if m.Data.Kind != Transport {
+		return nil
+	}
+	want := m.Data.ID.Bracketed()
+	switch {
+	case m.Original == nil:
+		return contradicts(ContradictedOriginal, "the original is missing")
+	case len(m.Original.Children) == 0:
+		return contradicts(EncodedOriginal, "the original is encoded")
 	}
 	if id := m.Original.Children[0].Field("Message-ID"); id != want {
-		return fmt.Errorf("the original's Message-ID %s is not the identifier %s", quote(id), quote(want))
+		return contradicts(ContradictedIdentifier, "the original's Message-ID %s is not the identifier %s", quote(id), quote(want))
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func (d *Draft) check() error {
 	if d.HasOriginal != (m.Original != nil) {
 		return errors.New("the enclosed original is not where it should be")
 	}
-	if err := m.agrees(d.From); err != nil {
+	if err := m.Agrees(d.From); err != nil {
 		return err
 	}
 	if d.Kind != Anomaly && !m.Data.Equal(d.Data) {

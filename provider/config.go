@@ -18,19 +18,20 @@ import (
 
 // Config is a provider's configuration file. example.toml says what each field means; paths are relative to the file.
 type Config struct {
-	DataDir   string          `toml:"data_dir"`
-	Sandbox   bool            `toml:"sandbox"`
-	ClockFile string          `toml:"clock_file"`
-	Store     StoreConfig     `toml:"store"`
-	Provider  ProviderConfig  `toml:"provider"`
-	Units     []UnitConfig    `toml:"units"`
-	Listen    ListenConfig    `toml:"listen"`
-	TLS       KeyFiles        `toml:"tls"`
-	Directory DirectoryConfig `toml:"directory"`
-	Relay     RelayConfig     `toml:"relay"`
-	Ordinary  OrdinaryConfig  `toml:"ordinary"`
-	Receipts  ReceiptsConfig  `toml:"receipts"`
-	Limits    LimitsConfig    `toml:"limits"`
+	DataDir    string           `toml:"data_dir"`
+	Sandbox    bool             `toml:"sandbox"`
+	ClockFile  string           `toml:"clock_file"`
+	Store      StoreConfig      `toml:"store"`
+	Provider   ProviderConfig   `toml:"provider"`
+	Units      []UnitConfig     `toml:"units"`
+	Listen     ListenConfig     `toml:"listen"`
+	TLS        KeyFiles         `toml:"tls"`
+	Directory  DirectoryConfig  `toml:"directory"`
+	Revocation RevocationConfig `toml:"revocation"`
+	Relay      RelayConfig      `toml:"relay"`
+	Ordinary   OrdinaryConfig   `toml:"ordinary"`
+	Receipts   ReceiptsConfig   `toml:"receipts"`
+	Limits     LimitsConfig     `toml:"limits"`
 
 	file  string
 	lines map[string]int
@@ -211,6 +212,8 @@ func (c *Config) setDefaults() {
 	set(&c.DataDir, "data")
 	set(&c.Provider.Node, "1")
 	set(&c.Directory.Refresh, "24h")
+	set(&c.Revocation.Policy, revocationAccept)
+	set(&c.Revocation.MaxAge, "48h")
 	set(&c.Ordinary.Policy, string(store.OrdinaryRefuse))
 	set(&c.Receipts.BriefHash, "sha1")
 	l := &c.Limits

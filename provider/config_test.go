@@ -76,7 +76,7 @@ func TestExample(t *testing.T) {
 		t.Fatal(err)
 	}
 	text := string(Example())
-	for _, line := range []string{`data_dir = "data"`, `node = "1"`, `refresh = "24h"`} {
+	for _, line := range []string{`data_dir = "data"`, `node = "1"`, `refresh = "24h"`, `policy = "accept"`, `max_age = "48h"`, `private_networks = false`} {
 		text = replaced(t, text, "\n"+line, "\n#")
 	}
 	without := load(t, place(t, text[:strings.Index(text, "[limits]")]))

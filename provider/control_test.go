@@ -25,7 +25,7 @@ func TestControl(t *testing.T) {
 		t.Run(map[bool]string{true: "running", false: "on the files"}[running], func(t *testing.T) {
 			path := place(t, minimal(t, "https://127.0.0.1:1/igpec.ldif.p7m", url, `["pec.example"]`, `["pec.example", "comune.example"]`))
 			p := run(t, path)
-			if err := p.Renew(t.Context()); err != nil {
+			if err := p.keeper.Refresh(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			hold(t, p.Store, heldEml)

@@ -9,5 +9,10 @@
 // data is refused by the store. A failure while running that leaves an outcome unknown ends the process through
 // Options.Fatal.
 //
-// On disk: the store's data directory, in it the last good copy of the providers' directory and the control socket.
+// Whether a provider's certificate was revoked is known beforehand: lists are fetched in the background, for every certificate of
+// the directory in force, and no message waits for one (package revocation). What is done while nothing is known is the operators'
+// choice (RevocationConfig).
+//
+// On disk: the store's data directory, in it the last good copy of the providers' directory, what is known of revocations, and the
+// control socket.
 package provider

@@ -24,7 +24,7 @@ type material struct {
 	server          tls.Certificate
 	directoryTLS    *tls.Config
 	directorySigner *x509.Certificate
-	signingRoots    *x509.CertPool
+	anchors         *smime.Anchors
 	relayRoots      *x509.CertPool
 }
 
@@ -52,7 +52,7 @@ func (c *Config) load(now time.Time) (*material, error) {
 	} else {
 		m.directorySigner = signers[0]
 	}
-	m.signingRoots, err = c.pool("directory.signing_roots_file", c.Directory.RootsFile)
+	m.anchors, err = c.SigningRoots()
 	note(err)
 	m.relayRoots, err = c.relayPool()
 	note(err)
@@ -219,7 +219,11 @@ func (c *Config) privateKey(key, path string) (crypto.Signer, error) {
 	return signer, nil
 }
 
-// SigningRoots are the roots that providers' signing certificates chain to.
-func (c *Config) SigningRoots() (*x509.CertPool, error) {
-	return c.pool("directory.signing_roots_file", c.Directory.RootsFile)
+// SigningRoots are the anchors that providers' signing certificates lead to.
+func (c *Config) SigningRoots() (*smime.Anchors, error) {
+	certs, err := c.certificates("directory.signing_roots_file", c.Directory.RootsFile)
+	if err != nil {
+		return nil, err
+	}
+	return smime.NewAnchors(certs...), nil
 }

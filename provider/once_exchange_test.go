@@ -145,7 +145,7 @@ func (m *member) wantSound() {
 	if err != nil {
 		w.Fatal(err)
 	}
-	report, err := check.Run(w.ctx, snapshot, check.Options{Roots: preparedHouses().roots})
+	report, err := check.Run(w.ctx, snapshot, check.Options{Anchors: preparedHouses().anchors})
 	if err := errors.Join(err, snapshot.Close()); err != nil || report.Messages == 0 || len(report.Violations) > 0 {
 		w.Errorf("%s: %+v, %v", m.name, report, err)
 	}

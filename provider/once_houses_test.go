@@ -51,17 +51,18 @@ func holdersOf(domain string) []pec.Address {
 // houses are the keys and certificates of both providers, by domain and file; signed is the directory that lists both. They are
 // made once: keys cost time.
 type houses struct {
-	files  map[string]map[string][]byte
-	signed []byte
-	left   chan string // databases whose houses are gone
-	server tls.Certificate
-	roots  *x509.CertPool
+	files   map[string]map[string][]byte
+	signed  []byte
+	left    chan string // databases whose houses are gone
+	server  tls.Certificate
+	roots   *x509.CertPool
+	anchors *smime.Anchors
 }
 
 var preparedHouses = sync.OnceValue(func() *houses {
 	from := time.Now().Add(-48 * time.Hour)
 	ca := must(authority.NewCA("Prove", from))
-	h := &houses{files: map[string]map[string][]byte{}, left: make(chan string, 10), roots: x509.NewCertPool()}
+	h := &houses{files: map[string]map[string][]byte{}, left: make(chan string, 10), roots: x509.NewCertPool(), anchors: smime.NewAnchors(ca.Certificate())}
 	h.roots.AddCert(ca.Certificate())
 	shared := map[string][]byte{"directory-ca.pem": ca.CertificatePEM(), "signing-roots.pem": ca.CertificatePEM()}
 	pair := func(name string, into map[string][]byte, cert, key []byte, err error) {

@@ -44,17 +44,18 @@ type Provider struct {
 	Store *store.Store
 	Units issuance.Units
 
-	hooks    Hooks
-	config   *Config
-	clock    *Clock
-	log      *slog.Logger
-	keeper   *directory.Keeper
-	access   *access.Point
-	incoming *incoming.Point
-	delivery *delivery.Point
-	dispatch *dispatch.Point
-	servers  []*server
-	control  net.Listener
+	hooks       Hooks
+	config      *Config
+	clock       *Clock
+	log         *slog.Logger
+	keeper      *directory.Keeper
+	revocations *revocations // nil: nobody asks
+	access      *access.Point
+	incoming    *incoming.Point
+	delivery    *delivery.Point
+	dispatch    *dispatch.Point
+	servers     []*server
+	control     net.Listener
 }
 
 // server is what serves one listener until its context ends; it has none if the service is not offered.
@@ -132,6 +133,9 @@ func (p *Provider) wire(m *material) error {
 	if err := p.wireDirectory(m); err != nil {
 		return err
 	}
+	if err := p.wireRevocation(m); err != nil {
+		return err
+	}
 	p.wirePoints(m)
 	return p.wireServers(m)
 }
@@ -169,9 +173,12 @@ func (p *Provider) wirePoints(m *material) {
 		Budget: admission.NewBudget(admission.BudgetConfig{PerHour: *c.Limits.Signatures, Log: p.log}),
 	}
 	p.incoming = &incoming.Point{
-		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Roots: m.signingRoots, AllowSHA1: *c.Limits.AllowSHA1,
+		Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Anchors: m.anchors, AllowSHA1: *c.Limits.AllowSHA1,
 		Hostname: c.Provider.Hostname, Reserve: c.Limits.Reserve, Signing: signing, Ordinary: c.Ordinary.policy, Stale: p.keeper.Stale, Log: p.log,
 		Refusals: admission.NewBudget(admission.BudgetConfig{PerHour: refusalsPerHour, Log: slog.New(slog.DiscardHandler)}), // each is a warning anyway
+	}
+	if p.revocations != nil {
+		p.incoming.Revocation, p.incoming.WaitForRevocation = p.revocations.status, c.Revocation.Policy == revocationWait
 	}
 	p.delivery = &delivery.Point{Store: p.Store, Units: p.Units, Directory: p.keeper.Current, Parallel: 16 * cores, BriefHash: briefHash(c.Receipts.BriefHash), Log: p.log}
 	t := duration(c.Relay.Timeout)
@@ -276,9 +283,13 @@ func (p *Provider) Run(ctx context.Context) error {
 			g.Go(func() error { return s.serve(ctx, s.listener) })
 		}
 	}
-	for _, work := range []func(context.Context) error{
+	works := []func(context.Context) error{
 		p.keeper.Run, p.access.Work, p.incoming.Work, p.delivery.Work, p.dispatch.Work, p.housekeeping, p.serveControl,
-	} {
+	}
+	if p.revocations != nil {
+		works = append(works, p.revocations.keeper.Run, p.revocations.follow)
+	}
+	for _, work := range works {
 		g.Go(func() error { return work(ctx) })
 	}
 	attrs := []any{"name", p.config.Provider.Name, "data", p.Store.Where()}
@@ -314,10 +325,14 @@ func (p *Provider) prune(ctx context.Context) error {
 	return p.Store.PruneService(ctx, time.Duration(p.config.Limits.ServiceMailbox)*24*time.Hour)
 }
 
-// Renew does at once what is done by the day or the hour: the directory is fetched, the service mailboxes are emptied of
-// what is old.
+// Renew does at once what is done by the day or the hour: the directory is fetched, then what is known of revocations, and the
+// service mailboxes are emptied of what is old.
 func (p *Provider) Renew(ctx context.Context) error {
-	return errors.Join(p.keeper.Refresh(ctx), p.prune(ctx))
+	err := p.keeper.Refresh(ctx)
+	if p.revocations != nil {
+		err = errors.Join(err, p.revocations.keeper.Refresh(ctx))
+	}
+	return errors.Join(err, p.prune(ctx))
 }
 
 // Close gives back the ports and the data directory. Run must have returned.

@@ -144,7 +144,7 @@ func TestServicesThatAreOffered(t *testing.T) {
 func TestDirectoryIsKept(t *testing.T) {
 	const nowhere = "https://127.0.0.1:1/igpec.ldif.p7m"
 	url := authorityURL(t)
-	path := place(t, minimal(t, nowhere, url))
+	path := place(t, minimal(t, nowhere, url)+"\n[revocation]\npolicy = \"off\"\n")
 	p := open(t, path, 0)
 	if _, listed := p.Directory().Domain("pec.example"); listed {
 		t.Error("a directory is in force before any was fetched")

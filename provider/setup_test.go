@@ -38,7 +38,7 @@ func makeFiles() map[string][]byte {
 	from := time.Now().Add(-48 * time.Hour)
 	january := func(day int) time.Time { return time.Date(2026, time.January, day, 12, 0, 0, 0, time.UTC) }
 	ca := must(authority.NewCA("Prove", january(1)))
-	files := map[string][]byte{"directory-ca.pem": ca.CertificatePEM(), "signing-roots.pem": ca.CertificatePEM()}
+	files := map[string][]byte{"directory-ca.pem": ca.CertificatePEM(), "signing-roots.pem": ca.CertificatePEM(), "ca.key": must(ca.KeyPEM())}
 	pair := func(name string, cert, key []byte, err error) {
 		files[name+".pem"], files[name+".key"] = must(cert, err), key
 	}
@@ -160,6 +160,13 @@ func run(t testing.TB, path string) opened {
 // authorityURL is where the signed directory is, which lists pec.example as ours.
 func authorityURL(t testing.TB) string {
 	t.Helper()
+	url, _ := publish(t)
+	return url
+}
+
+// publish serves the signed directory, at first with pec.example as ours alone.
+func publish(t testing.TB) (string, *authority.Publisher) {
+	t.Helper()
 	files := sharedFiles()
 	pair := must(tls.X509KeyPair(files["directory-signer.pem"], files["signing.key"]))
 	signer := must(smime.NewSigner(pair.PrivateKey.(crypto.Signer), []*x509.Certificate{parse(files["directory-signer.pem"])}))
@@ -169,11 +176,12 @@ func authorityURL(t testing.TB) string {
 		Provider: providerName, Certificates: []*x509.Certificate{parse(files["signing.pem"])}, ServiceMailbox: "ricevute@pec.example",
 		Domains: []string{"pec.example"}, LDIFURL: url,
 	}
-	server.Config.Handler = must(authority.NewPublisher(signer, []*directory.Entry{entry}, url, time.Now))
+	publisher := must(authority.NewPublisher(signer, []*directory.Entry{entry}, url, time.Now))
+	server.Config.Handler = publisher
 	server.TLS = authority.ServerTLS(must(tls.X509KeyPair(files["server.pem"], files["server.key"])), parse(files["directory-ca.pem"]), time.Now)
 	server.StartTLS()
 	t.Cleanup(server.Close)
-	return url
+	return url, publisher
 }
 
 // hold puts a message aside in a store, as the incoming point does.

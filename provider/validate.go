@@ -42,6 +42,7 @@ func (c *Config) validate() error {
 	add(c.existing("tls.certificate_file", c.TLS.CertificateFile))
 	add(c.existing("tls.key_file", c.TLS.KeyFile))
 	faults = append(faults, c.validateDirectory()...)
+	faults = append(faults, c.validateRevocation()...)
 	faults = append(faults, c.validateRelay()...)
 	faults = append(faults, c.validatePolicies()...)
 	faults = append(faults, c.validateLimits()...)

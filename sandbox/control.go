@@ -23,6 +23,7 @@ func (s *Sandbox) handler() http.Handler {
 	mux.HandleFunc("GET /page.css", asset("page.css", "text/css; charset=utf-8"))
 	mux.HandleFunc("GET /page.js", asset("page.js", "text/javascript; charset=utf-8"))
 	mux.HandleFunc("GET /ca.pem", s.caFile)
+	mux.HandleFunc("GET "+crlPath, s.revocationList)
 	mux.HandleFunc("GET /messages/{provider}/{id}/{kind}", s.raw)
 	mux.HandleFunc("GET /messages/{provider}/{id}/{kind}/{recipient}", s.raw)
 	mux.HandleFunc("GET /clock", func(w http.ResponseWriter, r *http.Request) { s.clockReply(w, nil) })
@@ -60,7 +61,7 @@ func (s *Sandbox) advance(w http.ResponseWriter, r *http.Request) {
 	for _, m := range s.running {
 		// Without its last good directory a provider still works; what it could not fetch it will fetch again.
 		if err := m.Renew(r.Context()); err != nil {
-			s.o.Log.Warn("the directory was not renewed after a jump", "provider", m.plan.short, "error", err)
+			s.o.Log.Warn("the directory or the list of revoked certificates was not renewed after a jump", "provider", m.plan.short, "error", err)
 		}
 	}
 	unfinished, err := s.settle(r.Context())

@@ -28,6 +28,7 @@ const (
 	unknownAsAltro fault = "unknown-as-altro" // an unknown mailbox is reported as `altro`
 	expired        fault = "expired"          // signs with a certificate that has expired
 	notInDirectory fault = "not-in-directory" // signs with a certificate that the directory does not name
+	revoked        fault = "revoked"          // signs with a certificate that the authority has revoked
 	malformed      fault = "malformed"        // signs messages without certification data
 	wrongClock     fault = "wrong-clock"      // writes instants that are two hours ahead
 )
@@ -36,7 +37,7 @@ const (
 func faults() []fault { return append([]fault{unreachable, slow}, chaosFaults()...) }
 
 func chaosFaults() []fault {
-	return []fault{silent, noDelivery, late, duplicate, reorder, mailboxFull, unknownAsAltro, expired, notInDirectory, malformed, wrongClock}
+	return []fault{silent, noDelivery, late, duplicate, reorder, mailboxFull, unknownAsAltro, expired, notInDirectory, revoked, malformed, wrongClock}
 }
 
 // faultSet says which faults each provider has. A message has a fault or has it not, at every step, by a draw over its identifier.

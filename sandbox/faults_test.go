@@ -116,6 +116,8 @@ func TestFaults(t *testing.T) {
 		{0, expired, luigi, []step{{0, []string{accepted, "errore-consegna altro 5.7.1"}}}, nil},
 		{1, notInDirectory, luigi, silence, []string{"posta-certificata"}},
 		{0, notInDirectory, luigi, []step{{0, []string{accepted, "errore-consegna altro 5.7.1"}}}, nil},
+		{1, revoked, luigi, []step{{0, []string{accepted, anomaly}}, {25 * time.Hour, []string{accepted, anomaly, "12 hours", "24 hours"}}}, []string{"posta-certificata"}},
+		{0, revoked, luigi, []step{{0, []string{accepted}}, {25 * time.Hour, []string{accepted, "12 hours", "24 hours"}}}, []string{anomaly}},
 		{1, malformed, luigi, []step{{0, []string{accepted, anomaly}}, {25 * time.Hour, []string{accepted, anomaly, "12 hours", "24 hours"}}}, []string{"posta-certificata"}},
 		{0, malformed, luigi, []step{{0, []string{accepted}}, {25 * time.Hour, []string{accepted, "12 hours", "24 hours"}}}, []string{anomaly}},
 		{1, wrongClock, luigi, []step{{0, []string{accepted, delivered}}}, []string{"posta-certificata"}},

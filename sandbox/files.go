@@ -84,7 +84,7 @@ func empty(dir string) error {
 // material is what the authority's files hold.
 type material struct {
 	dir    string
-	ca     *x509.Certificate
+	ca     *authority.CA
 	server tls.Certificate
 	signer *smime.Signer
 }
@@ -115,7 +115,7 @@ func prepare(o Options, p *plan, now time.Time) (*material, error) {
 		return nil, err
 	}
 	for _, pp := range p.providers {
-		if err := errors.Join(makeForgeable(dir, pp, now), writeConfig(o, p, pp)); err != nil {
+		if err := errors.Join(makeForgeable(dir, p, pp), writeConfig(o, p, pp)); err != nil {
 			return nil, err
 		}
 	}
@@ -173,7 +173,7 @@ func makeFiles(dir string, p *plan, now time.Time) error {
 	m.pair(clientName, clientKey, c, k, err)
 	for _, pp := range p.providers {
 		serve(pp.tlsCert, pp.tlsKey, "mx."+pp.domains[0], "mx."+pp.domains[1])
-		c, k, err := ca.IssueProvider(authority.ProviderRequest{Provider: pp.name, Address: pp.signing(), At: from})
+		c, k, err := ca.IssueProvider(authority.ProviderRequest{Provider: pp.name, Address: pp.signing(), At: from, CRLs: []string{p.crlURL()}})
 		m.pair(pp.signingCert, pp.signingKey, c, k, err)
 		c, k, err = ca.IssueClient(pp.name, from)
 		m.pair(pp.dirCert, pp.dirKey, c, k, err)
@@ -205,7 +205,7 @@ func loadMaterial(dir string) (*material, error) {
 	}
 	m := &material{dir: dir}
 	var err error
-	if m.ca, err = readCertificate(filepath.Join(dir, caName)); err != nil {
+	if m.ca, err = loadCA(dir); err != nil {
 		return nil, damaged(caName, err)
 	}
 	if m.server, err = tls.LoadX509KeyPair(filepath.Join(dir, serverName), filepath.Join(dir, serverKey)); err != nil {
@@ -239,23 +239,23 @@ func readCertificate(path string) (*x509.Certificate, error) {
 }
 
 func (m *material) authorityTLS(now func() time.Time) *tls.Config {
-	return authority.ServerTLS(m.server, m.ca, now)
+	return authority.ServerTLS(m.server, m.ca.Certificate(), now)
 }
 
 // publisher serves the signed directory of both providers.
 func (m *material) publisher(p *plan, now func() time.Time) (*authority.Publisher, error) {
 	var entries []*directory.Entry
 	for _, pp := range p.providers {
-		cert, err := readCertificate(filepath.Join(m.dir, pp.signingCert))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", pp.signingCert, err)
-		}
-		past, err := readCertificate(filepath.Join(m.dir, pp.expiredCert))
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", pp.expiredCert, err)
+		var certs []*x509.Certificate
+		for _, name := range []string{pp.signingCert, pp.expiredCert, pp.revokedCert} {
+			cert, err := readCertificate(filepath.Join(m.dir, name))
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", name, err)
+			}
+			certs = append(certs, cert)
 		}
 		entries = append(entries, &directory.Entry{
-			Provider: pp.name, Certificates: []*x509.Certificate{cert, past}, ServiceMailbox: pp.service, Domains: pp.domains,
+			Provider: pp.name, Certificates: certs, ServiceMailbox: pp.service, Domains: pp.domains,
 			LDIFURL: p.ldifURL(), Description: "sandbox, for tests only",
 		})
 	}
@@ -306,6 +306,10 @@ client_key_file = "client.key"
 signer_file = "../authority/directory-signer.pem"
 signing_roots_file = "../ca.pem"
 
+[revocation]
+urls = ["{{.CRL}}"]
+private_networks = true
+
 [relay]
 roots_file = "../ca.pem"
 timeout = "5s"
@@ -323,6 +327,7 @@ disk_reserve = 67108864
 type configData struct {
 	P        configProvider
 	URL      string
+	CRL      string
 	Database string
 	Routes   []configRoute
 }
@@ -340,7 +345,7 @@ func writeConfig(o Options, p *plan, pp *providerPlan) error {
 	if err != nil {
 		return err
 	}
-	d := configData{URL: p.ldifURL(), Database: database, P: configProvider{
+	d := configData{URL: p.ldifURL(), CRL: p.crlURL(), Database: database, P: configProvider{
 		pp.name, pp.short, pp.signing(), pp.service,
 		p.listened(pp.smtp), p.listened(pp.submission), p.listened(pp.submissions), p.listened(pp.imaps), pp.domains, "",
 	}}

@@ -62,6 +62,7 @@ type mischief struct {
 	dir      string // for messages that come twice
 	past     *x509.Certificate
 	unlisted *x509.Certificate
+	revoked  *x509.Certificate
 }
 
 func (m *mischief) hooks() provider.Hooks {
@@ -230,6 +231,8 @@ func (m *mischief) forge(u *issuance.Unit) {
 			f.Key = forgedKey(key, m.past)
 		case m.strikes(notInDirectory, id):
 			f.Key = forgedKey(key, m.unlisted)
+		case m.strikes(revoked, id):
+			f.Key = forgedKey(key, m.revoked)
 		}
 		if m.strikes(malformed, id) {
 			f.Octets = withoutData
@@ -266,8 +269,8 @@ func withoutData(octets []byte) []byte {
 	return regexp.MustCompile(`(?i)(content-type: application/)xml;`).ReplaceAll(octets, []byte("${1}octet-stream;"))
 }
 
-// newMischief prepares what a provider needs to do wrong: two certificates of its key, one expired and in the directory, one
-// in no directory.
+// newMischief prepares what a provider needs to do wrong: three certificates of its key, one expired and one revoked, both in the
+// directory, and one in no directory.
 func (s *Sandbox) newMischief(pp *providerPlan) (*mischief, error) {
 	m := &mischief{plan: pp, domains: map[string]string{}, faults: s.faults, dir: s.o.Dir}
 	for _, other := range s.plan.providers {
@@ -275,13 +278,11 @@ func (s *Sandbox) newMischief(pp *providerPlan) (*mischief, error) {
 			m.domains[d] = other.name
 		}
 	}
-	var err error
-	if m.past, err = readCertificate(s.path(pp.expiredCert)); err != nil {
-		return nil, fmt.Errorf("%s: %w", pp.expiredCert, err)
-	}
-	m.unlisted, err = readCertificate(s.path(pp.unlistedCert))
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", pp.unlistedCert, err)
+	for name, cert := range map[string]**x509.Certificate{pp.expiredCert: &m.past, pp.unlistedCert: &m.unlisted, pp.revokedCert: &m.revoked} {
+		var err error
+		if *cert, err = readCertificate(s.path(name)); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
 	}
 	return m, nil
 }

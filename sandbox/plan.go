@@ -30,6 +30,7 @@ type providerPlan struct {
 	config, data, signingCert, dirCert   string // paths in the sandbox's directory
 	signingKey, dirKey, tlsCert, tlsKey  string
 	expiredCert, unlistedCert            string // of the signing key, for faults
+	revokedCert                          string // the same
 }
 
 type outsidePlan struct {
@@ -145,7 +146,7 @@ func newProviderPlan(short string, mailboxes int) *providerPlan {
 		name: title + " PEC S.p.A.", short: short, domains: []string{"pec." + short + ".test", second + "." + short + ".test"},
 		config: short + "/ceralacca.toml", data: short + "/data", signingCert: short + "/signing.pem", signingKey: short + "/signing.key",
 		tlsCert: short + "/server.pem", tlsKey: short + "/server.key", dirCert: short + "/client.pem", dirKey: short + "/client.key",
-		expiredCert: short + "/expired.pem", unlistedCert: short + "/unlisted.pem",
+		expiredCert: short + "/expired.pem", unlistedCert: short + "/unlisted.pem", revokedCert: short + "/revoked.pem",
 	}
 	pp.service = "ricevute@" + pp.domains[0]
 	for i := range mailboxes {

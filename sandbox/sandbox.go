@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,7 @@ type Sandbox struct {
 	control   net.Listener
 	authority net.Listener
 	publisher *authority.Publisher
+	withdrawn []x509.RevocationListEntry // what the authority's list has
 	outside   *outside
 	running   []*member
 	recent    recentMessages
@@ -100,6 +102,9 @@ func (s *Sandbox) open(ctx context.Context) error {
 		return err
 	}
 	if s.publisher, err = s.material.publisher(s.plan, s.clock.Now); err != nil {
+		return err
+	}
+	if s.withdrawn, err = s.material.withdrawn(s.plan); err != nil {
 		return err
 	}
 	if s.outside, err = openOutside(ctx, s); err != nil {
@@ -223,7 +228,7 @@ func (s *Sandbox) Run(ctx context.Context, ready func()) error {
 	g.Go(func() error { return s.outside.run(ctx) })
 	for _, m := range s.running {
 		if err := m.Renew(ctx); err != nil {
-			s.o.Log.Error("the directory could not be fetched", "provider", m.plan.short, "error", err)
+			s.o.Log.Error("the directory or the list of revoked certificates could not be fetched", "provider", m.plan.short, "error", err)
 		}
 		g.Go(func() error { return m.Run(ctx) })
 	}

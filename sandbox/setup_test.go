@@ -285,7 +285,7 @@ func (r *running) wantSoundAt(n int) *check.Report {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	roots, err := c.SigningRoots()
+	anchors, err := c.SigningRoots()
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -295,7 +295,7 @@ func (r *running) wantSoundAt(n int) *check.Report {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	report, err := check.Run(r.t.Context(), snapshot, check.Options{Roots: roots})
+	report, err := check.Run(r.t.Context(), snapshot, check.Options{Anchors: anchors})
 	if err := errors.Join(err, snapshot.Close()); err != nil || len(report.Violations) > 0 {
 		r.t.Errorf("%s: %+v, %v", m.plan.short, report, err)
 	}

@@ -59,7 +59,19 @@ const (
 func readOID(s *cryptobyte.String) (oid, bool) {
 	var id cryptobyte.String
 	ok := s.ReadASN1(&id, asn1.OBJECT_IDENTIFIER)
-	return oid(id), ok
+	return oid(id), ok && isOID(id)
+}
+
+// isOID tells whether octets are whole arcs, each in its shortest form.
+func isOID(id []byte) bool {
+	begins := true
+	for _, octet := range id {
+		if begins && octet == 0x80 {
+			return false
+		}
+		begins = octet < 0x80
+	}
+	return begins && len(id) > 0
 }
 
 func addOID(b *cryptobyte.Builder, id oid) {

@@ -157,19 +157,6 @@ func TestAttackAlgorithmProtection(t *testing.T) {
 	}
 }
 
-// attacks.md 12: two signers of whom one is valid, no signer.
-func TestAttackSigners(t *testing.T) {
-	s := p256()
-	good := must(s.signerInfo(must(s.attributes(digestOf(testChild), signingInstant))))
-	bad := must(s.signerInfo(must(s.attributes(digestOf("other"), signingInstant))))
-	for name, infos := range map[string][][]byte{
-		"none": nil, "good and bad": {good, bad}, "bad and good": {bad, good}, "the same twice": {good, good},
-	} {
-		_, err := Parse(must(s.signedData(nil, infos...)))
-		wantError(t, name, err, ErrSigners)
-	}
-}
-
 // attacks.md 12: a signature in multipart/signed that has a content of its own.
 func TestAttackAttachedContent(t *testing.T) {
 	s := p256()
@@ -191,8 +178,8 @@ func TestAttackAttachedContent(t *testing.T) {
 func TestAttackAttributesAsContent(t *testing.T) {
 	s := p256()
 	sd := must(Parse(must(s.SignDetached(sha256.Sum256([]byte(testChild)), signingInstant))))
-	content := append([]byte{0x31}, sd.signedAttributes[1:]...)
-	info := signerInfoWith(s, func(b *cryptobyte.Builder) {}, sd.signature, oidECDSAWithSHA256, "")
+	content := append([]byte{0x31}, sd.signers[0].signedAttributes[1:]...)
+	info := signerInfoWith(s, func(b *cryptobyte.Builder) {}, sd.signers[0].signature, oidECDSAWithSHA256, "")
 	_, err := Parse(must(s.signedData(content, info)))
 	wantError(t, "attributes as content", err, ErrAttributes)
 }
@@ -384,10 +371,10 @@ func TestAttackCertificates(t *testing.T) {
 	unrelated := a.leaf(newP256().Public(), func(c *x509.Certificate) { c.SerialNumber = big.NewInt(5) }).Raw
 	leaf, intermediate := s.certificate.Raw, a.intermediate.Raw
 	for _, test := range []struct {
-		name  string
-		bag   [][]byte
-		want  error
-		chain bool
+		name string
+		bag  [][]byte
+		want error
+		path bool
 	}{
 		{"as it should be", [][]byte{leaf, intermediate}, nil, true},
 		{"wrong order", [][]byte{intermediate, leaf}, nil, true},
@@ -396,6 +383,9 @@ func TestAttackCertificates(t *testing.T) {
 		{"another kind of certificate", [][]byte{{0xa1, 0}, leaf, intermediate}, nil, true},
 		{"one that cannot be read", [][]byte{{0x30, 0}, leaf, intermediate}, nil, true},
 		{"one with a huge key", [][]byte{huge.Raw, leaf, intermediate}, nil, true},
+		{"no certificate at all among them", [][]byte{leaf, intermediate, {0x05, 0}}, ErrMalformed, false},
+		{"an intermediate with something behind its signature", [][]byte{leaf, withMore(intermediate)}, nil, false},
+		{"a leaf with something behind its signature", [][]byte{withMore(leaf), intermediate}, ErrNoCertificate, false},
 		{"no intermediate", [][]byte{leaf}, nil, false},
 		{"no leaf", [][]byte{intermediate}, ErrNoCertificate, false},
 		{"none", nil, ErrNoCertificate, false},
@@ -413,10 +403,17 @@ func TestAttackCertificates(t *testing.T) {
 		if err != nil {
 			continue
 		}
-		if _, err := signature.Chain(a.roots(), signingInstant); (err == nil) != test.chain {
-			t.Errorf("%s: chain: %v", test.name, err)
+		if _, err := a.path(signature); (err == nil) != test.path {
+			t.Errorf("%s: path: %v", test.name, err)
 		}
 	}
+}
+
+// withMore has a field that nobody signed.
+func withMore(der []byte) []byte {
+	certificate := growTree(der)
+	certificate.children = append(certificate.children, &tree{tag: 5})
+	return certificate.der()
 }
 
 // attacks.md 12: what stands where it proves nothing changes nothing.
@@ -431,9 +428,11 @@ func TestAttackUnsignedAttributes(t *testing.T) {
 	if err != nil || !signature.SigningTime.Equal(signingInstant) {
 		t.Errorf("signature %v, error %v", signature, err)
 	}
-	trailing := plainElement(0x30, append(bytes.Clone(fields), 0x05, 0x00))
-	_, err = verifyDER(must(s.signedData(nil, trailing)))
-	wantError(t, "trailing field", err, ErrMalformed)
+	for name, trailing := range map[string]string{"trailing field": "\x05\x00", "no attribute": "\xa1\x02\x30\x00", "two": "\xa1\x00\xa1\x00"} {
+		with := plainElement(0x30, append(bytes.Clone(fields), trailing...))
+		_, err = verifyDER(must(s.signedData(nil, with)))
+		wantError(t, name, err, ErrMalformed)
+	}
 }
 
 // attacks.md 12: fields of the SignedData that are not what they should be.
@@ -450,6 +449,7 @@ func TestAttackFields(t *testing.T) {
 		{"another content type in the attribute", data, strings.Replace(data, "\x07\x01", "\x07\x03", 1), 1, ErrAttributes},
 		{"digest not announced", sha, strings.Replace(sha, "\x02\x01", "\x02\x03", 1), 0, ErrMalformed},
 		{"digest replaced", sha, strings.Replace(sha, "\x02\x01", "\x02\x03", 1), 1, ErrMalformed},
+		{"identifier cut off", string(plainElement(6, []byte(oidSigningTime))), "\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x09\x85", 0, ErrMalformed},
 		{"digest unknown", sha, strings.Replace(sha, "\x02\x01", "\x02\x09", 1), 1, ErrAlgorithm},
 		{"version 0", "\x02\x01\x01\x31", "\x02\x01\x00\x31", 0, ErrMalformed},
 		{"version 9", "\x02\x01\x01\x31", "\x02\x01\x09\x31", 0, ErrMalformed},

@@ -36,6 +36,10 @@ func TestAttackMIMEWrapping(t *testing.T) {
 		{"mixed instead of signed", replace("multipart/signed", "multipart/mixed"), ErrNotSigned},
 		{"two Content-Types", "Content-Type: text/html\r\n" + good, ErrMalformed},
 		{"two Content-Types, the other way", replace("\r\n\r\n", "\r\ncontent-type : text/html\r\n\r\n"), ErrMalformed},
+		{"LF alone in the header", replace("MIME-Version", "X: y\nMIME-Version"), ErrMalformed}, // attacks.md 20
+		{"CR alone in the header", replace("MIME-Version", "X: y\rMIME-Version"), ErrMalformed}, // attacks.md 20
+		{"NUL in the header", replace("MIME-Version", "\x00MIME-Version"), ErrMalformed},        // attacks.md 20
+		{"LF alone in the header of the signature", replace("Content-Disposition", "X: y\nContent-Disposition"), ErrMalformed},
 		{"two boundaries", replace("; boundary=", "; boundary=x; boundary="), ErrMalformed},                     // attacks.md 20
 		{"a line that begins with the boundary", replace(testChild, testChild+delimiter+"x\r\n"), ErrMalformed}, // attacks.md 20
 		{"text after a boundary", replace(delimiter+"\r\n", delimiter+" x\r\n"), ErrMalformed},

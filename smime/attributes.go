@@ -18,38 +18,48 @@ type attributes map[oid]cryptobyte.String
 // readAttributes reads the [0] element of a SignerInfo. A type that stands
 // twice is an error, known or not: two readers could pick different ones.
 func readAttributes(element cryptobyte.String) (attributes, error) {
-	var set cryptobyte.String
-	if !element.ReadASN1(&set, tag0) {
-		return nil, malformed("signed attributes")
-	}
 	found := attributes{}
+	err := eachAttribute(element, tag0, func(id oid, values cryptobyte.String) error {
+		if _, twice := found[id]; twice {
+			return fmt.Errorf("%w: type %x stands twice", ErrAttributes, string(id))
+		}
+		found[id] = values
+		return nil
+	})
+	return found, err
+}
+
+func eachAttribute(element cryptobyte.String, tag asn1.Tag, take func(id oid, values cryptobyte.String) error) error {
+	var set cryptobyte.String
+	if !element.ReadASN1(&set, tag) {
+		return malformed("attributes")
+	}
 	for !set.Empty() {
 		var fields, values cryptobyte.String
 		if !set.ReadASN1(&fields, asn1.SEQUENCE) {
-			return nil, malformed("signed attribute")
+			return malformed("attribute")
 		}
 		id, ok := readOID(&fields)
 		if !ok || !fields.ReadASN1(&values, asn1.SET) || !fields.Empty() {
-			return nil, malformed("signed attribute")
+			return malformed("attribute")
 		}
-		if _, twice := found[id]; twice {
-			return nil, fmt.Errorf("%w: type %x stands twice", ErrAttributes, string(id))
+		if err := take(id, values); err != nil {
+			return err
 		}
-		found[id] = values
 	}
-	return found, nil
+	return nil
 }
 
 // check compares the attributes with the signature they stand in and returns
 // the signingTime. Unknown ones are ignored (quirks.md E7).
-func (a attributes) check(sd *SignedData, signer *x509.Certificate, digest []byte) (time.Time, error) {
+func (a attributes) check(info *signerInfo, signer *x509.Certificate, digest []byte) (time.Time, error) {
 	if err := a.checkContentType(); err != nil {
 		return time.Time{}, err
 	}
 	if err := a.checkMessageDigest(digest); err != nil {
 		return time.Time{}, err
 	}
-	if err := a.checkAlgorithmProtection(sd); err != nil {
+	if err := a.checkAlgorithmProtection(info); err != nil {
 		return time.Time{}, err
 	}
 	if err := a.checkSigningCertificate(oidSigningCertificateV2, oidSHA256, signer); err != nil {
@@ -99,7 +109,7 @@ func (a attributes) signingTime() (time.Time, error) {
 
 // checkAlgorithmProtection refuses a signature whose algorithms were replaced
 // after it was made (RFC 6211 2).
-func (a attributes) checkAlgorithmProtection(sd *SignedData) error {
+func (a attributes) checkAlgorithmProtection(info *signerInfo) error {
 	value, there := a[oidAlgorithmProtection]
 	if !there {
 		return nil
@@ -110,7 +120,7 @@ func (a attributes) checkAlgorithmProtection(sd *SignedData) error {
 	}
 	digest, ok1 := readAlgorithm(&fields, asn1.SEQUENCE)
 	signature, ok2 := readAlgorithm(&fields, tag1)
-	if !ok1 || !ok2 || !fields.Empty() || digest != sd.digestAlgorithm || signature != sd.signatureAlgorithm {
+	if !ok1 || !ok2 || !fields.Empty() || digest != info.digestAlgorithm || signature != info.signatureAlgorithm {
 		return fmt.Errorf("%w: the algorithms are not those that were signed", ErrAttributes)
 	}
 	return nil

@@ -136,7 +136,7 @@ func readHeader(in []byte) (header, []byte, error) {
 		return header{}, nil, malformed("an element is cut off")
 	}
 	tag, first, in := in[0], in[1], in[2:]
-	if tag == 0 || tag&highTagNumber == highTagNumber {
+	if tag == 0 || tag&highTagNumber == highTagNumber || inPieces(tag) {
 		return header{}, nil, malformed("tag %#x", tag)
 	}
 	if first == 0x80 {
@@ -160,4 +160,11 @@ func readHeader(in []byte) (header, []byte, error) {
 		return header{}, nil, malformed("element of %d octets where %d are left", length, len(in))
 	}
 	return header{tag, int(length)}, in, nil
+}
+
+// inPieces tells the universal types that only BER would construct, but for
+// octet strings: whoever signed them so may have meant other octets.
+func inPieces(tag byte) bool {
+	const class, sequence, set = 0xc0, 0x30, 0x31
+	return tag&class == 0 && tag&constructed != 0 && tag != sequence && tag != set && tag != constructedOctetString
 }

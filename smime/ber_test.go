@@ -116,6 +116,7 @@ func TestMalformedBER(t *testing.T) {
 		"end of contents alone":           "\x00\x00",
 		"end of contents in definite":     "\x30\x02\x00\x00",
 		"high tag number":                 "\x3f\x81\x01\x00",
+		"a time in pieces":                "\x38\x00",
 		"integer inside an octet string":  "\x24\x03\x02\x01\x00",
 		"child longer than its parent":    "\x30\x03\x04\x05\x00\x00\x00\x00",
 		"trailing data (attacks.md 12)":   "\x30\x00\x00",

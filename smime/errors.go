@@ -15,12 +15,13 @@ var (
 	// ErrMalformed: the message says that it is signed, but its MIME structure
 	// or the octets of the signature cannot be read without guessing.
 	ErrMalformed = errors.New("smime: malformed signature")
-	// ErrSigners: there is not exactly one signer.
+	// ErrSigners: there is no signer, or more than may be.
 	ErrSigners = errors.New("smime: not exactly one signer")
 	// ErrNoCertificate: the certificate of the signer is not enclosed, or two
 	// different ones claim to be it.
 	ErrNoCertificate = errors.New("smime: no certificate of the signer")
-	// ErrAlgorithm: an algorithm or a key that is not accepted.
+	// ErrAlgorithm: an algorithm or a key that is not accepted, of the
+	// signature or of a certificate above it.
 	ErrAlgorithm = errors.New("smime: algorithm or key not accepted")
 	// ErrAttributes: a signed attribute is missing, repeated, or contradicts
 	// the signature it stands in.
@@ -30,6 +31,15 @@ var (
 	// ErrSignature: the signature was not made with the key of the enclosed
 	// certificate, or the attributes changed after it was made.
 	ErrSignature = errors.New("smime: signature does not verify")
+	// ErrNoPath: no certificates lead from the signer's to an anchor.
+	ErrNoPath = errors.New("smime: no path to a trust anchor")
+	// ErrExpired and ErrNotYetValid: a path is good, but not at the instant for
+	// which it is judged.
+	ErrExpired     = errors.New("smime: certificate expired")
+	ErrNotYetValid = errors.New("smime: certificate not yet valid")
+	// ErrConstraint: a certificate of the path may not be used so: a
+	// constraint, a usage or a critical extension bars it.
+	ErrConstraint = errors.New("smime: certificate may not be used so")
 )
 
 // NeedDigest says that the signature uses a digest algorithm that the splitter

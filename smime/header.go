@@ -33,6 +33,13 @@ func fields(block []byte, name string) []string {
 	return values
 }
 
+// isAmbiguous tells whether a header holds a CR without LF, an LF without CR or
+// a NUL: for some readers a line or all ends there (attacks.md 20).
+func isAmbiguous(block []byte) bool {
+	pairs := bytes.Count(block, []byte("\r\n"))
+	return bytes.Count(block, []byte("\r")) != pairs || bytes.Count(block, []byte("\n")) != pairs || bytes.IndexByte(block, 0) >= 0
+}
+
 // mediaType returns type and subtype of a Content-Type, in lower case, and its
 // parameters.
 func mediaType(value string) (media, params string) {
@@ -123,6 +130,9 @@ func signedParameters(header []byte) (map[string]string, error) {
 	}
 	if len(types) > 1 {
 		return nil, malformed("%d Content-Type fields", len(types))
+	}
+	if isAmbiguous(header) {
+		return nil, malformed("CR alone, LF alone or NUL in the header")
 	}
 	p, err := parameters(params)
 	if err == nil && !isPKCS7(p["protocol"]) {

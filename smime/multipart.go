@@ -39,6 +39,9 @@ func (m *Multipart) Verify() (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := sd.checkOneSigner(); err != nil {
+		return nil, err // before the caller reads the message a second time
+	}
 	digest, ok := m.Digest(sd.Hash())
 	if !ok {
 		return nil, &NeedDigest{Hash: sd.Hash(), Start: m.Start, End: m.End}
@@ -53,6 +56,9 @@ func decodeSignature(part []byte) ([]byte, error) {
 	}
 	end := headerEnd(part, 0)
 	header, body := part[:end], part[end:]
+	if isAmbiguous(header) {
+		return nil, malformed("CR alone, LF alone or NUL in the header of the second part")
+	}
 	types := fields(header, "Content-Type")
 	if len(types) > 1 {
 		return nil, malformed("%d Content-Type fields in the second part", len(types))

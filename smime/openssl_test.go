@@ -6,7 +6,6 @@ import (
 	"crypto/sha1"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -76,7 +75,7 @@ func verifyDetached(t *testing.T, der []byte, want crypto.Hash) {
 	if signature.Weak != (want == crypto.SHA1) { // norms.md 52
 		t.Errorf("weak: %v", signature.Weak)
 	}
-	if _, err := signature.Chain(testAuthority().roots(), signingInstant); err != nil {
+	if _, err := testAuthority().path(signature); err != nil {
 		t.Error(err)
 	}
 }
@@ -144,41 +143,8 @@ func TestSignatureWithoutAttributes(t *testing.T) {
 	}
 }
 
-// A change of one octet anywhere: whatever we still call valid, openssl does
-// too. All are judged by us; openssl is asked about each that we accept, and
-// about some that we refuse, to see that it is not always content.
-func TestMutationsAgainstOpenSSL(t *testing.T) {
-	whole := signedMessage(p256(), testChild)
-	w := newWorkshop(t, nil)
-	random := rand.New(rand.NewPCG(1, 2))
-	var accepted, asked, refusedByBoth int
-	for i := range 500 {
-		position := i * len(whole) / 500
-		mutated := []byte(whole)
-		mutated[position] ^= byte(1 + random.IntN(255))
-		_, ours := verifyMessage(string(mutated))
-		if ours == nil {
-			accepted++
-		} else if i%20 != 0 {
-			continue
-		}
-		asked++
-		_, theirs := w.opensslVerifies(mutated, "-inform", "SMIME")
-		if ours == nil && theirs != nil {
-			t.Errorf("octet %d, %q instead of %q: we accept, but %v", position, mutated[position], whole[position], theirs)
-		}
-		if ours != nil && theirs != nil {
-			refusedByBoth++
-		}
-	}
-	t.Logf("of 500 mutations we accept %d; openssl was asked about %d and refuses %d with us", accepted, asked, refusedByBoth)
-	if accepted == 0 || accepted > 100 || refusedByBoth < 10 {
-		t.Error("the mutations do not test what they should")
-	}
-}
-
-// The same on every octet of the signature: among the changes are other
-// versions, other tags and other classes of tags.
+// Every octet of an attached signature changed: whatever we still call valid,
+// openssl does too. Among the changes are other versions, other tags and other classes of tags.
 func TestSignatureMutationsAgainstOpenSSL(t *testing.T) {
 	der := must(rsa2048().SignAttached([]byte(testChild), signingInstant))
 	w := newWorkshop(t, nil)
@@ -213,6 +179,6 @@ func verifiesAttached(der []byte) error {
 	if string(sd.Content()) != testChild {
 		return fmt.Errorf("the content is %q", sd.Content())
 	}
-	_, err = signature.Chain(testAuthority().roots(), signingInstant)
+	_, err = testAuthority().path(signature)
 	return err
 }

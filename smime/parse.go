@@ -6,21 +6,30 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"golang.org/x/crypto/cryptobyte"
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// maxCertificates bounds the work that a bag of foreign certificates can cause.
-// Real signatures have two (field-notes.md 10).
-const maxCertificates = 64
+// Bounds on the work that a foreign signature can cause. Real ones have two
+// certificates and one signer (field-notes.md 10).
+const (
+	maxCertificates = 64
+	maxSigners      = 16
+)
 
 // SignedData is a signature that was read but not yet verified. It is
 // immutable.
 type SignedData struct {
-	content            []byte // nil if detached
-	certificates       []*x509.Certificate
-	unusable           error // why a certificate of the bag was left out
+	content      []byte // nil if detached
+	certificates []*x509.Certificate
+	unusable     error // why a certificate of the bag was left out
+	signers      []signerInfo
+}
+
+// signerInfo is what one signer says: a SignerInfo (RFC 5652 5.3).
+type signerInfo struct {
 	signer             signerID
 	hash               crypto.Hash
 	digestAlgorithm    algorithm
@@ -44,11 +53,13 @@ func (id *signerID) names(c *x509.Certificate) bool {
 	return bytes.Equal(id.issuer, c.RawIssuer) && id.serial.Cmp(c.SerialNumber) == 0
 }
 
-// Parse reads a SignedData with content type data and one signer, in DER or in
-// BER with indefinite lengths (norms.md 51). It keeps no reference to blob.
+// Parse reads a SignedData with content type data and 1 to 16 signers, in DER
+// or in BER with indefinite lengths (norms.md 51). It keeps no reference to
+// blob.
 //
-// The error wraps ErrMalformed, ErrSigners, ErrAlgorithm (digest algorithm
-// other than SHA-1, SHA-256, SHA-384, SHA-512) or ErrAttributes (none signed).
+// The error wraps ErrMalformed, ErrSigners (none, or more than 16),
+// ErrAlgorithm (digest algorithm other than SHA-1, SHA-256, SHA-384, SHA-512)
+// or ErrAttributes (none signed).
 func Parse(blob []byte) (*SignedData, error) {
 	der, err := toDER(blob)
 	if err != nil {
@@ -66,16 +77,29 @@ func Parse(blob []byte) (*SignedData, error) {
 	if err := sd.readSignerInfos(infos); err != nil {
 		return nil, err
 	}
-	sd.hash, err = sd.digestAlgorithm.digest()
-	if err != nil {
-		return nil, err
+	for i := range sd.signers {
+		if err := sd.signers[i].chooseHash(digests); err != nil {
+			return nil, err
+		}
 	}
-	return sd, checkAnnounced(sd.digestAlgorithm, digests)
+	return sd, nil
 }
 
 // Hash returns the algorithm under which the content is to be hashed for
-// Verify.
-func (sd *SignedData) Hash() crypto.Hash { return sd.hash }
+// Verify: that of the first signer, who should be the only one.
+func (sd *SignedData) Hash() crypto.Hash { return sd.signers[0].hash }
+
+// Hashes returns the algorithms under which the content is to be hashed for
+// VerifyAll, each once, in the order of the signers.
+func (sd *SignedData) Hashes() []crypto.Hash {
+	var hashes []crypto.Hash
+	for _, info := range sd.signers {
+		if !slices.Contains(hashes, info.hash) {
+			hashes = append(hashes, info.hash)
+		}
+	}
+	return hashes
+}
 
 // Content returns the enclosed content, nil if the signature is detached. It
 // is not to be trusted before VerifyAttached has accepted it, and not to be
@@ -136,8 +160,9 @@ func (sd *SignedData) readContent(s cryptobyte.String) error {
 	return nil
 }
 
-// readCertificates keeps what can be used: certificates of other kinds and of
-// other times do no harm, and the signer's is looked for later.
+// readCertificates keeps what can be used: certificates of other kinds
+// (RFC 5652 10.2.2) and of other times do no harm, and the signer's is looked for
+// later.
 func (sd *SignedData) readCertificates(bag cryptobyte.String) error {
 	for count := 0; !bag.Empty(); count++ {
 		var element cryptobyte.String
@@ -148,8 +173,12 @@ func (sd *SignedData) readCertificates(bag cryptobyte.String) error {
 		if count == maxCertificates {
 			return malformed("more than %d certificates", maxCertificates)
 		}
-		if tag != asn1.SEQUENCE {
+		switch tag {
+		case asn1.SEQUENCE:
+		case tag0, tag1, tag2, tag3:
 			continue
+		default:
+			return malformed("tag %#x among the certificates", uint8(tag))
 		}
 		c, err := parseCertificate(element)
 		if err != nil {
@@ -163,25 +192,32 @@ func (sd *SignedData) readCertificates(bag cryptobyte.String) error {
 
 func (sd *SignedData) readSignerInfos(infos cryptobyte.String) error {
 	if infos.Empty() {
-		return fmt.Errorf("%w: none", ErrSigners)
+		return fmt.Errorf("%w: there is none", ErrSigners)
 	}
-	var info cryptobyte.String
-	if !infos.ReadASN1(&info, asn1.SEQUENCE) {
-		return malformed("SignerInfos")
+	for !infos.Empty() {
+		if len(sd.signers) == maxSigners {
+			return fmt.Errorf("%w: more than %d", ErrSigners, maxSigners)
+		}
+		var fields cryptobyte.String
+		if !infos.ReadASN1(&fields, asn1.SEQUENCE) {
+			return malformed("SignerInfos")
+		}
+		var info signerInfo
+		if err := info.read(fields); err != nil {
+			return err
+		}
+		sd.signers = append(sd.signers, info)
 	}
-	if !infos.Empty() {
-		return fmt.Errorf("%w: several", ErrSigners)
-	}
-	return sd.readSignerInfo(info)
+	return nil
 }
 
-func (sd *SignedData) readSignerInfo(s cryptobyte.String) error {
+func (info *signerInfo) read(s cryptobyte.String) error {
 	var version int
-	if !s.ReadASN1Integer(&version) || version != 1 && version != 3 || !sd.signer.read(&s) {
+	if !s.ReadASN1Integer(&version) || version != 1 && version != 3 || !info.signer.read(&s) {
 		return malformed("signer identifier")
 	}
 	var ok bool
-	if sd.digestAlgorithm, ok = readAlgorithm(&s, asn1.SEQUENCE); !ok {
+	if info.digestAlgorithm, ok = readAlgorithm(&s, asn1.SEQUENCE); !ok {
 		return malformed("digest algorithm")
 	}
 	// Without attributes a signature over attributes could be shown as one over
@@ -189,17 +225,29 @@ func (sd *SignedData) readSignerInfo(s cryptobyte.String) error {
 	if !s.PeekASN1Tag(tag0) {
 		return fmt.Errorf("%w: there are none", ErrAttributes)
 	}
-	if !s.ReadASN1Element((*cryptobyte.String)(&sd.signedAttributes), tag0) {
+	if !s.ReadASN1Element((*cryptobyte.String)(&info.signedAttributes), tag0) {
 		return malformed("signed attributes")
 	}
-	if sd.signatureAlgorithm, ok = readAlgorithm(&s, asn1.SEQUENCE); !ok {
+	if info.signatureAlgorithm, ok = readAlgorithm(&s, asn1.SEQUENCE); !ok {
 		return malformed("signature algorithm")
 	}
-	if !s.ReadASN1((*cryptobyte.String)(&sd.signature), asn1.OCTET_STRING) ||
-		!s.SkipOptionalASN1(tag1) || !s.Empty() { // unsigned attributes prove nothing
+	if !s.ReadASN1((*cryptobyte.String)(&info.signature), asn1.OCTET_STRING) {
+		return malformed("signature value")
+	}
+	return skipUnsigned(s)
+}
+
+// skipUnsigned reads unsigned attributes, if there are any, to the end of a
+// SignerInfo. They prove nothing.
+func skipUnsigned(s cryptobyte.String) error {
+	if s.Empty() {
+		return nil
+	}
+	var attributes cryptobyte.String
+	if !s.ReadASN1Element(&attributes, tag1) || !s.Empty() {
 		return malformed("SignerInfo")
 	}
-	return nil
+	return eachAttribute(attributes, tag1, func(oid, cryptobyte.String) error { return nil })
 }
 
 func (id *signerID) read(s *cryptobyte.String) bool {
@@ -212,17 +260,22 @@ func (id *signerID) read(s *cryptobyte.String) bool {
 		fields.ReadASN1Integer(&id.serial) && fields.Empty()
 }
 
-// checkAnnounced refuses a digest algorithm that the SignedData does not list:
+// chooseHash refuses a digest algorithm that the SignedData does not list:
 // streaming verifiers could not have hashed for it (RFC 5652 5.1).
-func checkAnnounced(used algorithm, digests cryptobyte.String) error {
+func (info *signerInfo) chooseHash(digests cryptobyte.String) (err error) {
+	if info.hash, err = info.digestAlgorithm.digest(); err != nil {
+		return err
+	}
+	announced := false
 	for !digests.Empty() {
-		announced, ok := readAlgorithm(&digests, asn1.SEQUENCE)
+		algorithm, ok := readAlgorithm(&digests, asn1.SEQUENCE)
 		if !ok {
 			return malformed("digest algorithms")
 		}
-		if announced == used {
-			return nil
-		}
+		announced = announced || algorithm == info.digestAlgorithm
 	}
-	return malformed("digest algorithm %x is not among those announced", string(used.id))
+	if !announced {
+		return malformed("digest algorithm %x is not among those announced", string(info.digestAlgorithm.id))
+	}
+	return nil
 }

@@ -43,10 +43,9 @@ var testAuthority = sync.OnceValue(func() *authority {
 	return a
 })
 
-func (a *authority) roots() *x509.CertPool {
-	pool := x509.NewCertPool()
-	pool.AddCert(a.root)
-	return pool
+// path leads from a signature to the root, for the instant of the tests.
+func (a *authority) path(s *Signature) ([]*x509.Certificate, error) {
+	return s.Path(NewAnchors(a.root), PathPolicy{At: signingInstant})
 }
 
 // leaf issues a provider's certificate; change may alter the template.
@@ -150,18 +149,17 @@ func verifyMessage(message string) (*Signature, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = signature.Chain(testAuthority().roots(), signingInstant)
+	_, err = testAuthority().path(signature)
 	return signature, err
 }
 
 // workshop is a directory with the files that openssl needs.
-type workshop struct {
-	t   testing.TB
-	dir string
-}
+type workshop struct{ dir string }
 
-func newWorkshop(t testing.TB, s *Signer) workshop {
-	w := workshop{t, t.TempDir()}
+func newWorkshop(t testing.TB, s *Signer) workshop { return furnish(t.TempDir(), s) }
+
+func furnish(dir string, s *Signer) workshop {
+	w := workshop{dir}
 	a := testAuthority()
 	w.writePEM("root.pem", "CERTIFICATE", a.root.Raw)
 	w.writePEM("intermediate.pem", "CERTIFICATE", a.intermediate.Raw)
@@ -177,10 +175,11 @@ func (w workshop) writePEM(name, kind string, der []byte) {
 }
 
 func (w workshop) write(name string, octets []byte) {
-	w.t.Helper()
-	if err := os.WriteFile(filepath.Join(w.dir, name), octets, 0o600); err != nil {
-		w.t.Fatal(err)
-	}
+	must(0, os.WriteFile(filepath.Join(w.dir, name), octets, 0o600))
+}
+
+func pemOf(c *x509.Certificate) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Raw})
 }
 
 // openssl runs it in the directory and returns what it writes.

@@ -29,12 +29,16 @@ func isNISTCurve(c elliptic.Curve) bool {
 	return c == elliptic.P256() || c == elliptic.P384() || c == elliptic.P521()
 }
 
-// parseCertificate refuses keys so long that a check of a path over them would
-// take minutes.
+// parseCertificate refuses what crypto/x509 passes over: something after the
+// signature, which nobody signed, and keys so long that a check of a path over
+// them would take minutes.
 func parseCertificate(der []byte) (*x509.Certificate, error) {
 	c, err := x509.ParseCertificate(der)
 	if err != nil {
 		return nil, err
+	}
+	if !endsWithSignature(der) {
+		return nil, malformed("certificate with more than its signature")
 	}
 	if key, ok := c.PublicKey.(*rsa.PublicKey); ok && key.N.BitLen() > maxRSABits {
 		return nil, fmt.Errorf("%w: RSA key of %d bits", ErrAlgorithm, key.N.BitLen())
@@ -42,54 +46,75 @@ func parseCertificate(der []byte) (*x509.Certificate, error) {
 	return c, nil
 }
 
-func (sd *SignedData) checkRSA(key *rsa.PublicKey, digest []byte) error {
-	if bits := key.N.BitLen(); bits < minForeignRSABits {
-		return fmt.Errorf("%w: RSA key of %d bits", ErrAlgorithm, bits)
-	}
-	if key.E < minRSAExponent || key.E%2 == 0 {
-		return fmt.Errorf("%w: RSA exponent %d", ErrAlgorithm, key.E)
-	}
-	if sd.signatureAlgorithm.id == oidRSAPSS {
-		return sd.checkPSS(key, digest)
-	}
-	switch sd.signatureAlgorithm {
-	case algorithm{id: oidRSA}, algorithm{id: rsaWith(sd.hash)}:
+func endsWithSignature(der cryptobyte.String) bool {
+	var fields cryptobyte.String
+	return der.ReadASN1(&fields, asn1.SEQUENCE) && fields.SkipASN1(asn1.SEQUENCE) && fields.SkipASN1(asn1.SEQUENCE) &&
+		fields.SkipASN1(asn1.BIT_STRING) && fields.Empty()
+}
+
+// checkKey refuses public keys with which nothing is verified.
+func checkKey(public crypto.PublicKey) error {
+	switch key := public.(type) {
+	case *rsa.PublicKey:
+		if bits := key.N.BitLen(); bits < minForeignRSABits || bits > maxRSABits {
+			return fmt.Errorf("%w: RSA key of %d bits", ErrAlgorithm, bits)
+		}
+		if key.E < minRSAExponent || key.E%2 == 0 {
+			return fmt.Errorf("%w: RSA exponent %d", ErrAlgorithm, key.E)
+		}
+	case *ecdsa.PublicKey:
+		if !isNISTCurve(key.Curve) {
+			return fmt.Errorf("%w: curve %s", ErrAlgorithm, key.Curve.Params().Name)
+		}
 	default:
-		return sd.wrongAlgorithm()
+		return unknownKey(key)
 	}
-	if err := rsa.VerifyPKCS1v15(key, sd.hash, digest, sd.signature); err != nil {
+	return nil
+}
+
+func unknownKey(key crypto.PublicKey) error {
+	return fmt.Errorf("%w: key of type %T", ErrAlgorithm, key)
+}
+
+func (info *signerInfo) checkRSA(key *rsa.PublicKey, digest []byte) error {
+	if info.signatureAlgorithm.id == oidRSAPSS {
+		return info.checkPSS(key, digest)
+	}
+	switch info.signatureAlgorithm {
+	case algorithm{id: oidRSA}, algorithm{id: rsaWith(info.hash)}:
+	default:
+		return info.wrongAlgorithm()
+	}
+	if err := rsa.VerifyPKCS1v15(key, info.hash, digest, info.signature); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
 }
 
-func (sd *SignedData) checkPSS(key *rsa.PublicKey, digest []byte) error {
-	salt, ok := readPSSParams(sd.signatureAlgorithm.params, sd.digestAlgorithm)
+func (info *signerInfo) checkPSS(key *rsa.PublicKey, digest []byte) error {
+	salt, ok := readPSSParams(info.signatureAlgorithm.params, info.digestAlgorithm)
 	if !ok {
-		return sd.wrongAlgorithm()
+		return info.wrongAlgorithm()
 	}
-	if err := rsa.VerifyPSS(key, sd.hash, digest, sd.signature, &rsa.PSSOptions{SaltLength: salt}); err != nil {
+	if err := rsa.VerifyPSS(key, info.hash, digest, info.signature, &rsa.PSSOptions{SaltLength: salt}); err != nil {
 		return fmt.Errorf("%w: %w", ErrSignature, err)
 	}
 	return nil
 }
 
-func (sd *SignedData) checkECDSA(key *ecdsa.PublicKey, digest []byte) error {
-	if !isNISTCurve(key.Curve) {
-		return fmt.Errorf("%w: curve %s", ErrAlgorithm, key.Curve.Params().Name)
+func (info *signerInfo) checkECDSA(key *ecdsa.PublicKey, digest []byte) error {
+	if info.signatureAlgorithm != (algorithm{id: ecdsaWith(info.hash)}) {
+		return info.wrongAlgorithm()
 	}
-	if sd.signatureAlgorithm != (algorithm{id: ecdsaWith(sd.hash)}) {
-		return sd.wrongAlgorithm()
-	}
-	if !ecdsa.VerifyASN1(key, digest, sd.signature) {
+	if !ecdsa.VerifyASN1(key, digest, info.signature) {
 		return ErrSignature
 	}
 	return nil
 }
 
-func (sd *SignedData) wrongAlgorithm() error {
+func (info *signerInfo) wrongAlgorithm() error {
 	return fmt.Errorf("%w: signature algorithm %x with parameters %x for this key and %v",
-		ErrAlgorithm, string(sd.signatureAlgorithm.id), sd.signatureAlgorithm.params, sd.hash)
+		ErrAlgorithm, string(info.signatureAlgorithm.id), info.signatureAlgorithm.params, info.hash)
 }
 
 func rsaWith(h crypto.Hash) oid {

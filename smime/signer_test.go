@@ -119,7 +119,7 @@ func TestSigningTime(t *testing.T) {
 		if !signature.SigningTime.Equal(test.at.Truncate(time.Second)) {
 			t.Errorf("%v became %v", test.at, signature.SigningTime)
 		}
-		if got := must(readAttributes(sd.signedAttributes))[oidSigningTime][0]; got != test.tag {
+		if got := must(readAttributes(sd.signers[0].signedAttributes))[oidSigningTime][0]; got != test.tag {
 			t.Errorf("%v has tag %d", test.at, got)
 		}
 	}
@@ -203,47 +203,6 @@ func TestSignerIsConcurrent(t *testing.T) {
 	all.Wait()
 }
 
-// norms.md 49
-func TestChain(t *testing.T) {
-	a := testAuthority()
-	key := newP256()
-	sign := func(change func(*x509.Certificate)) *Signature {
-		s := must(NewSigner(key, []*x509.Certificate{a.leaf(key.Public(), change), a.intermediate}))
-		digest := sha256.Sum256(nil)
-		return must(must(Parse(must(s.SignDetached(digest, signingInstant)))).Verify(digest[:]))
-	}
-	serverAuth := func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth} }
-	encipherment := func(c *x509.Certificate) { c.KeyUsage = x509.KeyUsageKeyEncipherment }
-	oldStyle := func(c *x509.Certificate) { c.ExtKeyUsage = nil } // quirks.md E11
-	stranger := x509.NewCertPool()
-	stranger.AddCert(issue(certificateTemplate("x"), certificateTemplate("x"), key.Public(), key))
-	for _, test := range []struct {
-		name   string
-		change func(*x509.Certificate)
-		roots  *x509.CertPool
-		at     time.Time
-		ok     bool
-	}{
-		{"good", nil, a.roots(), signingInstant, true},
-		{"no extended usage", oldStyle, a.roots(), signingInstant, true},
-		{"attacks.md 11: expired", nil, a.roots(), signingInstant.AddDate(40, 0, 0), false},
-		{"not yet valid", nil, a.roots(), signingInstant.AddDate(-20, 0, 0), false},
-		{"attacks.md 11: no e-mail protection", serverAuth, a.roots(), signingInstant, false},
-		{"not for signatures", encipherment, a.roots(), signingInstant, false},
-		{"unknown root", nil, stranger, signingInstant, false},
-		{"no roots are not the system's", nil, nil, signingInstant, false},
-		{"no instant is not now", nil, a.roots(), time.Time{}, false},
-	} {
-		chains, err := sign(test.change).Chain(test.roots, test.at)
-		if (err == nil) != test.ok {
-			t.Errorf("%s: %v", test.name, err)
-		}
-		if test.ok && (len(chains) != 1 || len(chains[0]) != 3) {
-			t.Errorf("%s: chains %v", test.name, chains)
-		}
-	}
-}
-
 // norms.md 114
 // norms.md 53
 func TestEmail(t *testing.T) {
@@ -295,8 +254,17 @@ func TestObjectIdentifiers(t *testing.T) {
 	}
 }
 
+func TestMalformedObjectIdentifiers(t *testing.T) {
+	for octets, want := range map[string]bool{"": false, "\x2a\x03": true, "\x2a\x81\x00": true, "\x2a\x80\x01": false, "\x2a\x81": false, "\x80\x01": false} {
+		if isOID([]byte(octets)) != want {
+			t.Errorf("%x: want %v", octets, want)
+		}
+	}
+}
+
 func TestErrorsAreDistinct(t *testing.T) {
-	all := []error{ErrNotSigned, ErrMalformed, ErrSigners, ErrNoCertificate, ErrAlgorithm, ErrAttributes, ErrDigest, ErrSignature}
+	all := []error{ErrNotSigned, ErrMalformed, ErrSigners, ErrNoCertificate, ErrAlgorithm, ErrAttributes, ErrDigest, ErrSignature,
+		ErrNoPath, ErrExpired, ErrNotYetValid, ErrConstraint}
 	for i, a := range all {
 		for j, b := range all {
 			if errors.Is(a, b) != (i == j) {

@@ -53,9 +53,11 @@ func incomingReply(err error) error {
 	var imitation *incoming.NotCertified
 	switch {
 	case errors.As(err, &imitation):
-		return &Error{Code: 550, Enhanced: "5.7.1", Text: "il messaggio non risulta di posta certificata / this is not certified mail: " + imitation.Check, Err: err}
+		return &Error{Code: 550, Enhanced: "5.7.1", Text: "il messaggio non risulta di posta certificata / this is not certified mail: " + string(imitation.Check), Err: err}
 	case errors.Is(err, incoming.ErrStale):
 		return &Error{Code: 451, Enhanced: "4.7.5", Text: "the signer is in no directory that we have, and ours is old, try again later", Err: err}
+	case errors.Is(err, incoming.ErrUnrevoked):
+		return &Error{Code: 451, Enhanced: "4.7.5", Text: "whether the signer's certificate was revoked is not known at present, try again later", Err: err}
 	case errors.Is(err, incoming.ErrFull):
 		return &Error{Code: 452, Enhanced: "4.2.2", Text: "casella piena / the mailbox is full", Err: err}
 	case errors.Is(err, incoming.ErrOrdinary):

@@ -1,0 +1,258 @@
+package provider
+
+import (
+	"crypto/rand"
+	"crypto/rsa"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/ceralacca/ceralacca/authority"
+	"github.com/ceralacca/ceralacca/directory"
+	"github.com/ceralacca/ceralacca/revocation"
+)
+
+// lists is a server of the list of an authority.
+type lists struct {
+	url string
+	ca  *authority.CA
+
+	mu      sync.Mutex
+	revoked []x509.RevocationListEntry
+	asked   chan struct{} // one for each list that was fetched
+	number  int64
+}
+
+// newLists serves the list of the authority that certifies the tests' providers; nothing is revoked yet.
+func newLists(t testing.TB) *lists {
+	files := sharedFiles()
+	l := &lists{ca: must(authority.LoadCA(files["signing-roots.pem"], files["ca.key"])), asked: make(chan struct{}, 100)}
+	server := httptest.NewServer(l)
+	t.Cleanup(server.Close)
+	l.url = server.URL
+	return l
+}
+
+func (l *lists) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.number++
+	w.Write(must(l.ca.CRL(l.revoked, l.number, time.Now(), time.Now().Add(time.Hour))))
+	select {
+	case l.asked <- struct{}{}:
+	default: // nobody counts so far
+	}
+}
+
+func (l *lists) revoke(cert *x509.Certificate, since time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.revoked = append(l.revoked, x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: since})
+}
+
+// following is the least configuration with a directory and lists.
+func following(t testing.TB, directoryURL string, l *lists) string {
+	t.Helper()
+	return minimal(t, "https://127.0.0.1:1/igpec.ldif.p7m", directoryURL) + fmt.Sprintf("\n[revocation]\nurls = [%q]\nprivate_networks = true\n", l.url)
+}
+
+// knows is what a provider knows now of the certificate that signs here.
+func (o opened) knows() revocation.State {
+	files := sharedFiles()
+	path := []*x509.Certificate{parse(files["signing.pem"]), parse(files["signing-roots.pem"])}
+	return o.revocations.status(path, o.clock.Now()).State
+}
+
+func wantState(t testing.TB, when string, got, want revocation.State) {
+	t.Helper()
+	if got != want {
+		t.Errorf("%s it is %s, want %s", when, got, want)
+	}
+}
+
+// norms.md 49, 50: a revocation is known after the next refresh, and still after a restart with nobody to ask.
+func TestRevocationIsKnownAndKept(t *testing.T) {
+	t.Parallel()
+	l, url := newLists(t), authorityURL(t)
+	path := place(t, following(t, url, l))
+	p := open(t, path, 0)
+	wantState(t, "at first", p.knows(), revocation.Unknown)
+	for _, step := range []struct {
+		when string
+		do   func()
+		want revocation.State
+	}{
+		{"with the list", func() {}, revocation.Good},
+		{"revoked", func() { l.revoke(parse(sharedFiles()["signing.pem"]), time.Now()) }, revocation.Revoked},
+	} {
+		step.do()
+		if err := p.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		wantState(t, step.when, p.knows(), step.want)
+	}
+	p.stop()
+	write(t, path, replaced(t, replaced(t, read(t, path), l.url, "http://127.0.0.1:1/"), url, "https://127.0.0.1:1/igpec.ldif.p7m"))
+	wantState(t, "after a restart", open(t, path, 0).knows(), revocation.Revoked)
+}
+
+// What a server in a private network says is not even asked for, unless the operators allow it.
+func TestRevocationFromPrivateNetworks(t *testing.T) {
+	t.Parallel()
+	l := newLists(t)
+	p := open(t, place(t, replaced(t, following(t, authorityURL(t), l), "private_networks = true", "private_networks = false")), 0)
+	if err := p.Renew(t.Context()); err == nil || len(l.asked) > 0 {
+		t.Errorf("%v, asked %d times", err, len(l.asked))
+	}
+	wantState(t, "not fetched,", p.knows(), revocation.Unknown)
+}
+
+func TestWhereListsMayCome(t *testing.T) {
+	for address, want := range map[string]struct{ public, private bool }{
+		"93.184.215.14": {true, true}, "2606:2800:21f::1": {true, true}, "127.0.0.1": {false, true}, "::1": {false, true},
+		"10.1.2.3": {false, true}, "fd00::1": {false, true}, "169.254.169.254": {}, "fe80::1": {}, "0.0.0.0": {}, "224.0.0.1": {},
+	} {
+		a := netip.MustParseAddr(address)
+		if got := (RevocationConfig{}).reaches(a); got != want.public {
+			t.Errorf("%s is reached: %t", address, got)
+		}
+		if got := (RevocationConfig{Private: true}).reaches(a); got != want.private {
+			t.Errorf("%s is reached with private_networks: %t", address, got)
+		}
+	}
+}
+
+// norms.md 50: the policy is defined, and is what the incoming point has.
+func TestRevocationPolicies(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[string]struct{ asks, waits bool }{"": {true, false}, "off": {}, "accept": {true, false}, "wait": {true, true}} {
+		text := minimal(t)
+		if policy != "" {
+			text += fmt.Sprintf("\n[revocation]\npolicy = %q\n", policy)
+		}
+		p := open(t, place(t, text), 0)
+		if asks, waits := p.incoming.Revocation != nil, p.incoming.WaitForRevocation; asks != want.asks || waits != want.waits {
+			t.Errorf("policy %q: asks %t, waits %t", policy, asks, waits)
+		}
+		p.stop()
+	}
+}
+
+// What was kept and cannot be read at all stops the start, as everything in the data directory does; damage in it is only logged.
+func TestKeptRevocations(t *testing.T) {
+	t.Parallel()
+	path := place(t, minimal(t))
+	kept := filepath.Join(filepath.Dir(path), "data", revocationCopy)
+	open(t, path, 0).stop()
+	write(t, kept, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
+	open(t, path, 0).stop()
+	if err := os.Remove(kept); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(kept, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	says(t, refused(t, path, 0), kept)
+}
+
+// A directory that is new while the provider runs has its certificates looked for at once, not in an hour.
+func TestNewDirectoryIsFollowed(t *testing.T) {
+	t.Parallel()
+	l := newLists(t)
+	url, publisher := publish(t)
+	p := run(t, place(t, following(t, url, l)))
+	eventually := time.After(30 * time.Second)
+	fetched := func(what string) {
+		t.Helper()
+		for {
+			select {
+			case <-l.asked:
+				return
+			case <-eventually:
+				t.Fatalf("not fetched: %s", what)
+			case <-time.After(10 * time.Millisecond):
+				p.clock.Advance(time.Second) // wakes who follows the directory; the next refresh by itself is far
+			}
+		}
+	}
+	fetched("for the first directory")
+	for len(l.asked) > 0 {
+		<-l.asked
+	}
+	files := sharedFiles()
+	if err := publisher.SetEntries([]*directory.Entry{{
+		Provider: "Due", Certificates: []*x509.Certificate{parse(files["due.pem"])}, ServiceMailbox: "ricevute@due.example", Domains: []string{"due.example"},
+		LDIFURL: "https://due.example/due.ldif.p7m",
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.keeper.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	fetched("for the second directory")
+}
+
+// middle is an authority below that of the tests.
+func middle(t testing.TB) (*authority.CA, *x509.Certificate) {
+	t.Helper()
+	files := sharedFiles()
+	rootKey, _ := pem.Decode(files["ca.key"])
+	key := must(rsa.GenerateKey(rand.Reader, 2048))
+	der := must(x509.CreateCertificate(rand.Reader, &x509.Certificate{
+		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "In mezzo"}, NotBefore: time.Now().Add(-time.Hour * 24), NotAfter: time.Now().Add(time.Hour * 24),
+		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
+	}, parse(files["signing-roots.pem"]), key.Public(), must(x509.ParsePKCS8PrivateKey(rootKey.Bytes))))
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))})
+	return must(authority.LoadCA(cert, keyPEM)), parse(cert)
+}
+
+// The directory names signers only. Authorities that stand between them and the anchors are learnt from the first message that has
+// them, once, so that with the policy "wait" it passes when it comes again.
+func TestAuthoritiesBetweenAreLearnt(t *testing.T) {
+	t.Parallel()
+	between, betweenCert := middle(t)
+	public := parse(sharedFiles()["signing.pem"]).PublicKey
+	certPEM, _, err := between.IssueProvider(authority.ProviderRequest{Provider: "Tre", Address: "posta-certificata@tre.example", PublicKey: public, At: time.Now()})
+	cert := parse(must(certPEM, err))
+	url, publisher := publish(t)
+	if err := publisher.SetEntries([]*directory.Entry{{
+		Provider: "Tre", Certificates: []*x509.Certificate{cert}, ServiceMailbox: "ricevute@tre.example", Domains: []string{"tre.example"}, LDIFURL: "https://tre.example/tre.ldif.p7m",
+	}}); err != nil {
+		t.Fatal(err)
+	}
+	p := open(t, place(t, following(t, url, newLists(t))), 0)
+	if err := p.keeper.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	r := p.revocations
+	if got := r.watched(); len(got) != 0 {
+		t.Fatalf("%d paths before any message", len(got))
+	}
+	path := []*x509.Certificate{cert, betweenCert, parse(sharedFiles()["signing-roots.pem"])}
+	wantState(t, "at the first message", r.status(path, p.clock.Now()).State, revocation.Unknown)
+	if got := r.watched(); len(got) != 1 || !slices.EqualFunc(got[0], path, (*x509.Certificate).Equal) {
+		t.Errorf("after it %d paths are watched", len(got))
+	}
+	if r.learn(path) || r.learn(path[:2]) || r.learn(nil) {
+		t.Error("it is learnt again")
+	}
+	for range 2 * maxIntermediates {
+		stranger := &x509.Certificate{Raw: []byte(rand.Text())}
+		r.learn([]*x509.Certificate{cert, stranger, path[2]})
+	}
+	if len(r.between) != maxIntermediates {
+		t.Errorf("%d authorities are kept", len(r.between))
+	}
+}
