@@ -19,6 +19,8 @@ func exitStatuses() []exitStatus {
 		{exitFailed, "it failed; standard error says why"},
 		{exitUsage, "the command line is wrong; nothing was done"},
 		{exitUnknown, "nobody knows whether a write took effect (disk full, failing disk): start it again, recovery decides"},
+		{exitInvalid, "verify: a message that says to be certified mail is invalid"},
+		{exitUnproven, "verify: none is invalid, but not all that was found is proven to be valid"},
 	}
 }
 
@@ -66,6 +68,13 @@ func (configExampleCmd) Help() string {
 	return `What it prints is a complete configuration; the files that it names have to be put beside it.
 
 	ceralacca config example > ceralacca.toml`
+}
+
+func (verifyCmd) Help() string {
+	return `It reads envelopes and receipts of any provider as mail programs keep them, and changes nothing. For each message it says who signed it, when, about what, and whether that is valid, invalid or unknown, and why; for each message that was sent, what became of it for every recipient, what is missing, and what does not fit. Put the message that was sent beside its receipts to have it compared. The docs (verify.md) say what a verdict means and where the authorities' certificates are to be had. Unknown never means valid.
+
+	ceralacca verify --anchor agid-ca1.pem ricevuta.eml
+	ceralacca verify --anchor agid-ca1.pem --directory igpec.ldif.p7m --directory-signer agid-igpec.pem --html rapporto.html cartella/`
 }
 
 func (mailboxAddCmd) Help() string {

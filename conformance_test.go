@@ -61,11 +61,11 @@ func stalePage(root, page string) []string {
 type demand struct {
 	number, text, chapter string
 	state, why            string
-	shown                 []evidence
+	shown                 []citing
 }
 
-// evidence is a test that cites an item.
-type evidence struct{ file, test string }
+// citing is a test that cites an item.
+type citing struct{ file, test string }
 
 // conformance reads a tree, and returns the page that it gives and what is wrong with it.
 func conformance(root string) (page string, problems []string, err error) {
@@ -146,7 +146,7 @@ func (d demand) problems() (problems []string) {
 }
 
 // citedByTests finds the tests that show each item. The tests of the root judge the tree, and show nothing.
-func citedByTests(sources []source, book rulebook) map[string][]evidence {
+func citedByTests(sources []source, book rulebook) map[string][]citing {
 	tests := slices.DeleteFunc(slices.Clone(sources), func(s source) bool { return !s.test || s.pkg == "main" })
 	run := map[string]bool{} // functions that are handed over, as those of subtests are
 	for _, s := range tests {
@@ -154,7 +154,7 @@ func citedByTests(sources []source, book rulebook) map[string][]evidence {
 			run[s.pkg+"."+name] = true
 		}
 	}
-	shown := map[string][]evidence{}
+	shown := map[string][]citing{}
 	for _, s := range tests {
 		for _, decl := range s.syntax.Decls {
 			f, ok := decl.(*ast.FuncDecl)
@@ -168,16 +168,16 @@ func citedByTests(sources []source, book rulebook) map[string][]evidence {
 		}
 	}
 	for _, tests := range shown {
-		slices.SortFunc(tests, func(a, b evidence) int { return strings.Compare(a.file+" "+a.test, b.file+" "+b.test) })
+		slices.SortFunc(tests, func(a, b citing) int { return strings.Compare(a.file+" "+a.test, b.file+" "+b.test) })
 	}
 	return shown
 }
 
 // addCited adds what one function cites. What stands within the lines of a t.Run whose name is a literal is that subtest's.
-func (s source) addCited(f *ast.FuncDecl, book rulebook, shown map[string][]evidence) {
+func (s source) addCited(f *ast.FuncDecl, book rulebook, shown map[string][]citing) {
 	for _, text := range s.texts(f) {
 		for _, at := range citation.FindAllStringIndex(text.words, -1) {
-			e := evidence{s.name, s.testAt(f, text.line(at[0]))}
+			e := citing{s.name, s.testAt(f, text.line(at[0]))}
 			cited, _ := book.cited(text.words[at[0]:at[1]])
 			for _, c := range cited {
 				number := strings.TrimPrefix(c, path.Base(checklistFile)+" ")
@@ -236,7 +236,7 @@ func conformancePage(demands []demand) string {
 
 func cell(text string) string { return strings.ReplaceAll(text, "|", `\|`) }
 
-func links(tests []evidence) string {
+func links(tests []citing) string {
 	all := make([]string, len(tests))
 	for i, e := range tests {
 		all[i] = fmt.Sprintf("[%s.%s](../%s)", path.Dir(e.file), cell(e.test), e.file)

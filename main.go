@@ -28,6 +28,7 @@ type commands struct {
 	Events     eventsCmd     `cmd:"" help:"Count what was recorded, by kind of event."`
 	Held       heldCmd       `cmd:"" help:"What was accepted at SMTP and is kept for the operators."`
 	Authority  authorityCmd  `cmd:"" help:"Certificates for a closed network of providers."`
+	Verify     verifyCmd     `cmd:"" help:"Say what kept messages of certified mail prove, any provider's, offline."`
 	Check      checkCmd      `cmd:"" help:"Check the invariants of a provider's data, while it runs or not."`
 	Migrate    migrateCmd    `cmd:"" help:"Move the data of a stopped provider into PostgreSQL, or back."`
 	Bench      benchCmd      `cmd:"" help:"Measure this program on this machine."`
@@ -42,9 +43,11 @@ type commands struct {
 
 // The exit statuses besides 0; exitStatuses explains them.
 const (
-	exitFailed  = 1
-	exitUsage   = 2
-	exitUnknown = 3
+	exitFailed   = 1
+	exitUsage    = 2
+	exitUnknown  = 3
+	exitInvalid  = 4
+	exitUnproven = 5
 )
 
 func main() {
@@ -67,12 +70,15 @@ func run(ctx context.Context, args []string) int {
 		err = parsed.Run(slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 	}
 	var usage *kong.ParseError
+	var verdict *verdictError
 	switch {
 	case err == nil:
 		return 0
 	case errors.As(err, &usage):
 		complain(os.Stderr, misused(usage))
 		return exitUsage
+	case errors.As(err, &verdict):
+		return verdict.status
 	}
 	complain(os.Stderr, err)
 	return exitFailed

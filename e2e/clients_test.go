@@ -52,6 +52,25 @@ func (s *sandbox) curlFetch(t testing.TB, a account, uid string) []byte {
 // mbsync reads a whole inbox into a Maildir and returns its files, without the line that mbsync adds to each.
 func (s *sandbox) mbsync(t testing.TB, a account) [][]byte {
 	t.Helper()
+	dir := s.maildir(t, a)
+	files, err := filepath.Glob(filepath.Join(dir, "new", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen, err := filepath.Glob(filepath.Join(dir, "cur", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all [][]byte
+	for _, f := range append(files, seen...) {
+		all = append(all, withoutField(readFile(t, f), "X-TUID"))
+	}
+	return all
+}
+
+// maildir is a mailbox's inbox as mbsync keeps it on the disk.
+func (s *sandbox) maildir(t testing.TB, a account) string {
+	t.Helper()
 	_, port, err := net.SplitHostPort(a.imaps)
 	if err != nil {
 		t.Fatal(err)
@@ -79,19 +98,7 @@ Create Near
 Sync Pull
 `, port, a.Address, a.Password, s.path(s.CAFile), dir, dir))
 	tool(t, "mbsync", "--config", config, "inbox")
-	files, err := filepath.Glob(filepath.Join(dir, "INBOX", "new", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	seen, err := filepath.Glob(filepath.Join(dir, "INBOX", "cur", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var all [][]byte
-	for _, f := range append(files, seen...) {
-		all = append(all, withoutField(readFile(t, f), "X-TUID"))
-	}
-	return all
+	return filepath.Join(dir, "INBOX")
 }
 
 // withoutField removes a one-line field from the header of a file.
