@@ -120,6 +120,19 @@ func TestTexts(t *testing.T) {
 	}
 }
 
+// docs/verify.md names every reason.
+func TestReasonsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile(filepath.Join("..", "docs", "verify.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range constants(t)["reason."] {
+		if !regexp.MustCompile(`[ (]` + name + `[ ,(|\n]`).Match(page) {
+			t.Errorf("%s is not in docs/verify.md", name)
+		}
+	}
+}
+
 // constants are the words that the sources of this package and of verify define, under the prefix of their texts.
 func constants(t *testing.T) map[string][]string {
 	t.Helper()

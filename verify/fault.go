@@ -91,15 +91,7 @@ func fails(check Check, reason Reason, format string, args ...any) *Fault {
 	return &Fault{check, reason, fmt.Errorf(format, args...)}
 }
 
-// unsigned is the fault of a message in which no signature was found.
-func unsigned(err error) *Fault {
-	if errors.Is(err, smime.ErrNotSigned) {
-		return &Fault{Existence, NotSigned, err}
-	}
-	return &Fault{Existence, Unreadable, err}
-}
-
-// unverified is the fault of a signature that does not verify.
+// unverified is the fault of a signature that is not there or does not verify.
 func unverified(err error) *Fault {
 	for _, f := range []struct {
 		is     error
@@ -143,14 +135,16 @@ func malformed(err error) *Fault {
 	if errors.As(err, &c) {
 		return &Fault{Form, contradicted(c.In), err}
 	}
-	for is, reason := range map[error]Reason{
-		pec.ErrHeader: BadHeader, pec.ErrNoCertData: NoData, pec.ErrBadCertData: BadData,
-	} {
-		if errors.Is(err, is) {
-			return &Fault{Form, reason, err}
-		}
+	reason := BadParts
+	switch {
+	case errors.Is(err, pec.ErrHeader):
+		reason = BadHeader
+	case errors.Is(err, pec.ErrNoCertData):
+		reason = NoData
+	case errors.Is(err, pec.ErrBadCertData):
+		reason = BadData
 	}
-	return &Fault{Form, BadParts, err}
+	return &Fault{Form, reason, err}
 }
 
 func contradicted(in pec.Contradicted) Reason {

@@ -103,7 +103,7 @@ func (r *Result) checkForm() *Fault {
 
 func (r *Result) checkExistence(m *Message) *Fault {
 	if m.Unsigned != nil {
-		return unsigned(m.Unsigned)
+		return unverified(m.Unsigned)
 	}
 	// Two readers looked at the octets. What one hashed must be what the other read (attacks.md 13, 20).
 	if p := r.Message.SignedPart(); p == nil || p.Start != m.Signed.Start || p.End != m.Signed.End {
