@@ -121,7 +121,7 @@ type octets struct {
 }
 
 // chunk is how much is hashed and scanned at a time.
-const chunk = 256 << 10
+const chunk = 1 << 20
 
 // read passes over the octets once, with the caller's buffer of a chunk. The hash of the whole runs beside the scan, which hashes
 // what is signed.
