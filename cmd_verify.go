@@ -76,7 +76,7 @@ func (c verifyCmd) write(report *evidence.Report) error {
 		if err := report.WriteHTML(&page, evidence.Language(c.Lang)); err != nil {
 			return err
 		}
-		if err := os.WriteFile(c.HTML, page.Bytes(), 0o644); err != nil {
+		if err := replacePage(c.HTML, page.Bytes()); err != nil {
 			return fmt.Errorf("--html: %w", err)
 		}
 	}
@@ -84,6 +84,15 @@ func (c verifyCmd) write(report *evidence.Report) error {
 		return report.WriteJSON(os.Stdout)
 	}
 	return report.WriteText(os.Stdout, evidence.Language(c.Lang))
+}
+
+// replacePage writes a file that is not there, or that is a page: a message in its place would be lost evidence.
+func replacePage(name string, page []byte) error {
+	before, err := os.ReadFile(name)
+	if err == nil && !bytes.HasPrefix(before, []byte("<!DOCTYPE html>")) {
+		return fmt.Errorf("%s is there and is no page: name another file", name)
+	}
+	return os.WriteFile(name, page, 0o644)
 }
 
 // options reads what is to be trusted. A file that is not what it should be is an error: nothing is verified with less than was given.
@@ -95,6 +104,9 @@ func (c verifyCmd) options(ctx context.Context, log *slog.Logger) (evidence.Opti
 	}
 	if o.Directories, err = c.directories(); err != nil {
 		return o, err
+	}
+	if o.Lists = c.Revocation; c.Network {
+		o.Lists = append(o.Lists, "--network")
 	}
 	o.Revocation, err = c.revocations(ctx, log)
 	return o, err
@@ -180,7 +192,7 @@ func (c verifyCmd) revocations(ctx context.Context, log *slog.Logger) (func([]*x
 	if !c.Network {
 		return known.Path, nil
 	}
-	n := &asking{ctx: ctx, log: log, known: known, fetcher: revocation.NewFetcher(revocation.NewClient(revocation.Public)), asked: map[string]bool{}}
+	n := &asking{ctx: ctx, log: log, known: known, fetcher: revocation.NewFetcher(revocation.NewClient(revocation.Public)), asked: map[string]error{}}
 	return n.path, nil
 }
 
@@ -190,23 +202,34 @@ type asking struct {
 	log     *slog.Logger
 	known   *revocation.Evidence
 	fetcher *revocation.Fetcher
-	asked   map[string]bool // by the signer's certificate
+	asked   map[string]error // by the certificates of the path
 }
 
 func (n *asking) path(path []*x509.Certificate, at time.Time) revocation.Status {
 	status := n.known.Path(path, at)
-	if status.State != revocation.Unknown || len(path) == 0 || n.asked[string(path[0].Raw)] {
+	if status.State != revocation.Unknown {
 		return status
 	}
-	n.asked[string(path[0].Raw)] = true
-	blobs, err := n.fetcher.Fetch(n.ctx, path, at)
-	if err != nil {
-		n.log.Warn("not all that is asked about revocation could be had", "error", err)
+	var key []byte
+	for _, c := range path {
+		key = append(key, c.Raw...)
 	}
-	if more, err := n.known.With(blobs...); err == nil {
-		n.known = more
+	why, before := n.asked[string(key)]
+	if !before {
+		var blobs [][]byte
+		if blobs, why = n.fetcher.Fetch(n.ctx, path, at); why != nil {
+			n.log.Warn("not all that is asked about revocation could be had", "error", why)
+		}
+		n.asked[string(key)] = why
+		if more, err := n.known.With(blobs...); err == nil {
+			n.known = more
+		}
+		status = n.known.Path(path, at)
 	}
-	return n.known.Path(path, at)
+	if status.State == revocation.Unknown && why != nil {
+		status.Why = why.Error()
+	}
+	return status
 }
 
 func readBounded(name string, most int64) ([]byte, error) {

@@ -50,7 +50,7 @@ func TestVerifyAsksOnce(t *testing.T) {
 	}
 	good, revoked := path("good"), path("revoked")
 	n := &asking{
-		ctx: t.Context(), log: slog.New(slog.DiscardHandler), known: &revocation.Evidence{}, asked: map[string]bool{},
+		ctx: t.Context(), log: slog.New(slog.DiscardHandler), known: &revocation.Evidence{}, asked: map[string]error{},
 		fetcher: revocation.NewFetcher(revocation.NewClient(func(netip.Addr) bool { return true })),
 	}
 	for range 3 {

@@ -120,9 +120,11 @@ func (c *comparer) compare(certified, sent *Item) (*Comparison, error) {
 
 // differing names the fields that make the same octets another message, and those that people see, if they are not the same.
 func differing(a, b *pec.Part) (names []string) {
-	for _, name := range []string{"From", "To", "Cc", "Subject", "Content-Type", "Content-Transfer-Encoding"} {
-		one, other := strings.Fields(a.Field(name)), strings.Fields(b.Field(name))
-		if strings.Join(one, " ") != strings.Join(other, " ") {
+	one, _ := pec.ParseHeader(a.Header)
+	other, _ := pec.ParseHeader(b.Header)
+	words := func(values []string) string { return strings.Join(strings.Fields(strings.Join(values, "\n")), " ") }
+	for _, name := range []string{"From", "Sender", "To", "Cc", "Reply-To", "Date", "Subject", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"} {
+		if in, given := one.Values(name), other.Values(name); len(in) != len(given) || words(in) != words(given) {
 			names = append(names, name)
 		}
 	}

@@ -88,6 +88,7 @@ func (s *Story) follow(r *Recipient, items []*Item) {
 	}
 	r.dispute(s, said[StateDelivered], said[StateUndelivered])
 	r.dispute(s, said[StateAccepted], said[StateRefused])
+	r.dispute(s, said[StateDelivered], said[StateRefused])
 	if r.Type == pec.External && (r.State == StateAccepted || r.State == StateNothing) {
 		r.State = StateExternal
 	}

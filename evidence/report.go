@@ -19,6 +19,7 @@ type Options struct {
 	Directories *Directories   // nil: none
 	// Revocation is what is known of a path's certificates at an instant; nil: nothing.
 	Revocation func(path []*x509.Certificate, at time.Time) revocation.Status
+	Lists      []string  // where what is known of revoked certificates comes from, for people
 	SHA1Until  time.Time // digests with SHA-1 are borne from before it
 	Now        time.Time // when the report is made
 }
@@ -35,6 +36,7 @@ type Report struct {
 	Made       time.Time       `json:"made"`
 	Verdict    Verdict         `json:"verdict"` // the worst of all messages but those in anomaly envelopes; unknown if there is no certified one
 	Counts     map[Verdict]int `json:"counts"`
+	Wrapped    int             `json:"wrapped"` // messages in anomaly envelopes, which are counted and do not decide the verdict
 	Basis      Basis           `json:"basis"`
 	Messages   []*Item         `json:"messages"` // in the order in which they were found, each before what it encloses
 	Stories    []*Story        `json:"stories"`
@@ -46,7 +48,7 @@ type Report struct {
 type Basis struct {
 	Anchors     []Certificate `json:"anchors"`
 	Directories []time.Time   `json:"directories"` // when each was signed
-	Revocation  bool          `json:"revocation"`  // there was something to ask
+	Revocation  []string      `json:"revocation"`  // where what is known of revoked certificates comes from; none: nothing is known
 	SHA1Until   time.Time     `json:"sha1_until"`
 }
 
@@ -84,7 +86,7 @@ func Examine(ctx context.Context, paths []string, o Options) (*Report, error) {
 }
 
 func (o Options) basis() Basis {
-	b := Basis{Anchors: []Certificate{}, Directories: []time.Time{}, Revocation: o.Revocation != nil, SHA1Until: o.SHA1Until.UTC()}
+	b := Basis{Anchors: []Certificate{}, Directories: []time.Time{}, Revocation: append([]string{}, o.Lists...), SHA1Until: o.SHA1Until.UTC()}
 	for _, c := range o.Anchors.Certificates() {
 		b.Anchors = append(b.Anchors, certificate(c))
 	}
@@ -111,9 +113,11 @@ func (r *Report) sum() {
 	decisive := map[Verdict]int{}
 	for _, i := range r.Messages {
 		r.Counts[i.Verdict]++
-		if !i.wrapped {
-			decisive[i.Verdict]++
+		if i.wrapped {
+			r.Wrapped++
+			continue
 		}
+		decisive[i.Verdict]++
 	}
 	switch {
 	case decisive[Invalid] > 0:

@@ -2,6 +2,8 @@ package evidence
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 	"testing"
@@ -87,7 +89,7 @@ func TestStories(t *testing.T) {
 		"before it was accepted": {map[string][]byte{"1": accepted, "2": toLuigi, "3": beta().signs(early, pec.Delivered, anna, 0)},
 			id + " proven=true refused=false\nluigi@pec.beta.test delivered\nanna@pec.beta.test accepted\nmissing avvenuta-consegna anna@pec.beta.test\norder 3 \n"},
 		"accepted and not accepted": {map[string][]byte{"1": accepted, "2": alfa().signs(l, pec.NonAcceptance, "", 0), "3": toLuigi, "4": toAnna},
-			id + " proven=true refused=true\nluigi@pec.beta.test contradiction\nanna@pec.beta.test contradiction\ncontradiction 1, 2 luigi@pec.beta.test\ncontradiction 1, 2 anna@pec.beta.test\n"},
+			id + " proven=true refused=true\nluigi@pec.beta.test contradiction\nanna@pec.beta.test contradiction\ncontradiction 1, 2 luigi@pec.beta.test\ncontradiction 3, 2 luigi@pec.beta.test\ncontradiction 1, 2 anna@pec.beta.test\ncontradiction 4, 2 anna@pec.beta.test\n"},
 		"a virus is told by both providers": {map[string][]byte{"1": accepted, "2": toLuigi, "3": beta().seal(virus, ""), "4": alfa().signs(l, pec.NonDelivery, anna, 2*hour)},
 			id + " proven=true refused=false\nluigi@pec.beta.test delivered\nanna@pec.beta.test not-delivered\n"},
 	} {
@@ -172,6 +174,7 @@ func TestOriginals(t *testing.T) {
 		"brief, other name":          {brief, brief, func(o []byte) []byte { return bytes.ReplaceAll(o, []byte("atto.pdf"), []byte("altro.pdf")) }, "other-original 2.eml, 3.eml \noriginal 2.eml 3.eml same=false by hash=true\n"},
 		"other parts of one body":    {two, two, func(o []byte) []byte { return edit(o, `boundary="one"`, `boundary="two"`) }, "other-original 2.eml, 3.eml \noriginal 2.eml 3.eml same=false by hash=false\n"},
 		"other subject":              {whole, whole, func(o []byte) []byte { return edit(o, "Subject: Diffida", "Subject: Disdetta") }, "other-original 2.eml, 3.eml \noriginal 2.eml 3.eml same=false by hash=false\n"},
+		"a second subject":           {whole, whole, func(o []byte) []byte { return edit(o, "Message-ID:", "Subject: Pago\r\nMessage-ID:") }, "other-original 2.eml, 3.eml \noriginal 2.eml 3.eml same=false by hash=false\n"},
 		"concise":                    {concise, concise, nil, ""},
 		"of another's":               {whole, whole, func(o []byte) []byte { return edit(o, "From: mario@", "From: maria@") }, ""},
 		"another message":            {whole, whole, func(o []byte) []byte { return edit(o, "Message-ID: <1@", "Message-ID: <2@") }, ""},
@@ -190,5 +193,19 @@ func TestOriginals(t *testing.T) {
 				t.Errorf("got\n%s\nwant\n%s", got, c.want)
 			}
 		})
+	}
+}
+
+// The digits of a hash in a part that is no hash are what the sender wrote, and stand for nothing else.
+// attacks.md 34
+func TestHashesThatTheSenderWrote(t *testing.T) {
+	const secret = "Vi cedo la casa."
+	sum := sha256.Sum256([]byte(secret))
+	l := withFile()
+	l.body = strings.Replace(l.body, "In allegato.", hex.EncodeToString(sum[:]), 1)
+	given := edit(l.sent(), hex.EncodeToString(sum[:]), secret)
+	r := examined(t, usual(), map[string][]byte{"1.eml": beta().signs(l, pec.Delivered, luigi, time.Hour), "2.eml": given})
+	if c := r.Stories[0].Originals; len(c) != 1 || c[0].Same {
+		t.Errorf("%s", told(r.Stories[0]))
 	}
 }

@@ -10,16 +10,17 @@ import (
 
 // page is a report as people read it, in one language; the templates put it on a terminal or into a browser.
 type page struct {
-	Lang                         Language
-	Title, Made, Verdict, Class  string
-	Meaning, Summary, PassedOver string
-	Basis                        []line
-	Stories                      []storyView
-	Messages                     []messageView
-	Unread                       []line
-	General                      []string
-	headings                     texts
-	numbers                      map[string]int // of messages, by name, for links
+	Lang                        Language
+	Title, Made, Verdict, Class string
+	Meaning, Summary            string
+	Wrapped, PassedOver         string
+	Basis                       []line
+	Stories                     []storyView
+	Messages                    []messageView
+	Unread                      []line
+	General                     []string
+	headings                    texts
+	numbers                     map[string]int // of messages, by name, for links
 }
 
 // line is a label and what it says.
@@ -73,6 +74,9 @@ func (r *Report) view(l Language) (*page, error) {
 	if r.PassedOver > 0 {
 		p.PassedOver = t.say("passed", r.PassedOver)
 	}
+	if r.Wrapped > 0 {
+		p.Wrapped = t.say("wrapped", r.Wrapped)
+	}
 	for n, i := range r.Messages {
 		p.numbers[i.Name] = n + 1
 		p.Messages = append(p.Messages, t.message(i, n+1))
@@ -107,15 +111,15 @@ func (t texts) basis(b Basis) (lines []line) {
 	if len(b.Directories) == 0 {
 		lines = append(lines, line{t.say("label.directories"), t.say("none")})
 	}
-	given := "revocations.none"
-	if b.Revocation {
-		given = "given"
+	given := t.say("revocations.none")
+	if len(b.Revocation) > 0 {
+		given = names(b.Revocation)
 	}
-	return append(lines, line{t.say("label.revocations"), t.say(given)}, line{t.say("label.sha1"), t.say("sha1.until", b.SHA1Until.Format("02/01/2006"))})
+	return append(lines, line{t.say("label.revocations"), given}, line{t.say("label.sha1"), t.say("sha1.until", b.SHA1Until.Format("02/01/2006"))})
 }
 
 func (t texts) certificate(c Certificate) string {
-	return t.say("certificate", c.Subject, c.Issuer, c.Serial, c.From.Format("02/01/2006"), c.Until.Format("02/01/2006"))
+	return t.say("certificate", tidy(c.Subject), tidy(c.Issuer), c.Serial, c.From.Format("02/01/2006"), c.Until.Format("02/01/2006"))
 }
 
 // title is what a message is.
@@ -138,7 +142,7 @@ func (t texts) title(i *Item) string {
 func (t texts) message(i *Item, number int) messageView {
 	v := messageView{ref: ref{tidy(i.Name), number}, Verdict: t.say("verdict." + string(i.Verdict)), Class: string(i.Verdict), Title: t.title(i)}
 	for _, r := range i.Reasons {
-		v.Why = append(v.Why, fmt.Sprintf("%s [%s: %s]", t.say("reason."+string(r.Code)), r.Code, r.Detail))
+		v.Why = append(v.Why, fmt.Sprintf("%s [%s: %s]", t.say("reason."+string(r.Code)), r.Code, tidy(r.Detail)))
 	}
 	switch {
 	case i.Verdict == Invalid || i.Verdict == Unknown:
@@ -210,7 +214,7 @@ func (t texts) shown(i *Item) (lines []line) {
 		add("revocation", t.revocation(i.Revocation))
 	}
 	for _, n := range i.Notes {
-		add("note", fmt.Sprintf("%s [%s]", t.say("reason."+string(n.Code)), n.Detail))
+		add("note", fmt.Sprintf("%s [%s]", t.say("reason."+string(n.Code)), tidy(n.Detail)))
 	}
 	for _, how := range i.How {
 		add("read", t.say("how."+string(how)))
@@ -225,7 +229,7 @@ func (t texts) path(path []Certificate) string {
 	}
 	var subjects []string
 	for _, c := range path {
-		subjects = append(subjects, c.Subject)
+		subjects = append(subjects, tidy(c.Subject))
 	}
 	return strings.Join(subjects, " < ")
 }
@@ -238,7 +242,7 @@ func (t texts) directory(d *InForce) string {
 	if d.Provider == "" {
 		key += ".none"
 	}
-	return t.say(key, t.instant(&d.SignedAt), d.Provider)
+	return t.say(key, t.instant(&d.SignedAt), tidy(d.Provider))
 }
 
 func (t texts) revocation(r *Revocation) string {
@@ -246,7 +250,7 @@ func (t texts) revocation(r *Revocation) string {
 	case r.State == "revoked":
 		return t.say("revocation.revoked", t.instant(r.At), r.Reason)
 	case r.State == "unknown":
-		return t.say("revocation.unknown", r.Why)
+		return t.say("revocation.unknown", tidy(r.Why))
 	case r.Later:
 		return t.say("revocation.later", t.source(r), t.instant(r.AsOf))
 	}
@@ -255,7 +259,7 @@ func (t texts) revocation(r *Revocation) string {
 
 // source is "CRL of somebody".
 func (t texts) source(r *Revocation) string {
-	return strings.Replace(r.Source, " of ", " "+t.say("source.of")+" ", 1)
+	return strings.Replace(tidy(r.Source), " of ", " "+t.say("source.of")+" ", 1)
 }
 
 // longest is how much of one foreign text is shown, in characters.

@@ -91,6 +91,16 @@ func TestPageIsSelfContained(t *testing.T) {
 	}
 }
 
+// Foreign text has no room for what might pass for a line of ours.
+func TestTidy(t *testing.T) {
+	if got := tidy("a" + strings.Repeat(" ", 300) + "VALIDO: ricevuta"); got != "a VALIDO: ricevuta" {
+		t.Errorf("%q", got)
+	}
+	if got := []rune(tidy(strings.Repeat("è", 1000))); len(got) != longest+1 {
+		t.Errorf("%d characters", len(got))
+	}
+}
+
 // Foreign text moves no cursor and turns no direction.
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{"a\x1b[2Jb": "a [2Jb", "a\u202eb": "a b", "a\r\nb": "a  b", "caf\u00e9": "caf\u00e9", "a\xffb": "a�b"} {

@@ -79,7 +79,7 @@ func (p *Point) arrivedAgain(ctx context.Context, g *genuine) error {
 	at := p.Store.Instant(time.Time{})
 	p.Log.Info("arrived again", "id", g.Data.ID, "kind", g.Data.Kind, "from", g.signer.Provider)
 	ev := g.event(pec.EventArrivedAgain)
-	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passedBefore("")
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, g.checks()
 	return p.Store.ArrivedAgain(ctx, at, p.record(at, ev, g.recipients), g.task)
 }
 
@@ -147,7 +147,7 @@ func (p *Point) arrived(ctx context.Context, g *genuine, c *store.Charge) error 
 
 func takenEvent(g *genuine, to []pec.Address) pec.Event {
 	ev := g.event(pec.EventTakenInCharge)
-	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, passedBefore("")
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, g.signer.Key(), g.Data.ClientID, g.Data.Subject, g.checks()
 	ev.Recipients = nil
 	for _, r := range to {
 		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})

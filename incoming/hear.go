@@ -182,7 +182,7 @@ func (p *Point) heardMessage(ctx context.Context, g *genuine, unit *issuance.Uni
 
 func heardEvent(g *genuine, unit *issuance.Unit, about []pec.Address) pec.Event {
 	ev := g.event(pec.EventHeard)
-	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, unit.Entry, g.Data.ClientID, g.Data.Subject, passedBefore("")
+	ev.ID, ev.Provider, ev.ClientID, ev.Subject, ev.Checks = g.Data.ID, unit.Entry, g.Data.ClientID, g.Data.Subject, g.checks()
 	ev.Sender, ev.Recipients, ev.Detail = g.Data.Sender, nil, string(g.Data.Kind)
 	for _, r := range about {
 		ev.Recipients = append(ev.Recipients, pec.Recipient{Address: r, Type: pec.Certified})

@@ -162,6 +162,15 @@ func (p *Point) verify(m *message) (*genuine, error) {
 	return g, err
 }
 
+// checks names what it passed, for the records.
+func (g *genuine) checks() string {
+	all := passedBefore("")
+	if g.checked.Revocation.State == revocation.Unknown {
+		all += ", revocation not known"
+	}
+	return all
+}
+
 // octets are those of the arrival, while they are at hand.
 func (m *message) octets() io.ReaderAt {
 	if m.content == nil {
@@ -177,11 +186,15 @@ func (p *Point) passed(r *verify.Result, m *message) error {
 		young := r.Fault.Reason == verify.NotListed && r.Path != nil
 		return &failure{check: r.Fault.Check, err: r.Fault.Err, young: young, revoked: r.Fault.Reason == verify.Revoked}
 	case len(r.Doubts) > 0:
-		return &failure{check: r.Doubts[0].Check, err: errors.New(r.Doubts[0].What)}
+		doubt := r.Doubts[0]
+		return &failure{check: doubt.Check, err: errors.New(doubt.What), revoked: doubt.Reason == verify.Compromised}
 	case !r.Message.HasData: // an anomaly envelope does not travel between providers
 		return malformed("%w", pec.ErrNoCertData)
 	case r.Revocation.State == revocation.Unknown && p.WaitForRevocation && m.task == nil:
 		return ErrUnrevoked
+	}
+	if r.Revocation.State == revocation.Unknown && m.task == nil {
+		p.Log.Warn("believed though it is not known whether the certificate was revoked", "why", r.Revocation.Why, "signer", r.Signature.Certificate.Subject, "peer", m.peer)
 	}
 	if r.Signature.Weak {
 		p.Log.Warn("a weak signature is borne", "digest", r.Signature.Hash, "signer", r.Signature.Certificate.Subject, "peer", m.peer)

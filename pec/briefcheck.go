@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 )
 
 // BriefState is what a brief receipt says of one part of the message that was sent.
@@ -36,9 +37,10 @@ type BriefMatch struct {
 // part by part in order of their places (RFC 6109 3.3.2.2). Each message is given as its part in
 // a structure, and a reader over its octets behind the header block. The headers of the two
 // messages are not compared, for the provider changed one of them, nor what stands between
-// parts. The receipt's structure needs its headers, the other does not; where it has them, a hash
-// in a part of another name differs. An error means that octets could not be read; it says
-// nothing about the receipt.
+// parts. The receipt's structure needs its headers: a hash counts only in a part that is named as
+// one, for the sender may have written any digits into a part that stays. The other's is better
+// off with them: a hash in a part of another name differs. An error means that octets could not
+// be read; it says nothing about the receipt.
 func CheckBrief(sent *Part, sentBody io.Reader, receipt *Part, receiptBody io.Reader) ([]BriefMatch, error) {
 	want, err := digestLeaves(sent, sentBody)
 	if err != nil {
@@ -81,6 +83,9 @@ type leafDigest struct {
 // compare tells what the receipt bears of the part.
 func (l leafDigest) compare(borne leafDigest) (BriefState, crypto.Hash) {
 	sum, err := hex.DecodeString(string(bytes.TrimSpace(borne.text)))
+	if err == nil && !strings.HasSuffix(strings.ToLower(borne.name), hashSuffix) {
+		err = errors.New("it stands for no other part")
+	}
 	renamed := l.brief != "" && borne.name != "" && borne.name != l.brief
 	switch {
 	case err == nil && renamed && (bytes.Equal(sum, l.sha256) || bytes.Equal(sum, l.sha1)):

@@ -67,6 +67,7 @@ const (
 	AnotherDay   Reason = "directory-other" // the directory is of another day, and does not confirm the signer
 	DigestTooOld Reason = "digest-weak"     // SHA-1 at a time when it proves nothing any more
 	Compromised  Reason = "key-compromised" // the certificate was revoked later, for its key was in other hands
+	TooManyParts Reason = "too-many-parts"  // more than are looked at, so that nobody can say what the message is
 	UnknownKind  Reason = "kind-unknown"    // the rules do not know what kind of message it says to be
 )
 

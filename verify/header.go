@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"net/mail"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,13 +22,16 @@ func (r *Result) checkHeader() *Fault {
 	m := r.Message
 	said, sent := pec.BareID(m.Header.Get(pec.HeaderReference)), pec.BareID(string(m.Data.ClientID))
 	if said != "" && sent != "" && said != sent {
-		return fails(Form, OtherClient, "the header refers to %q, the certification data to %q", said, sent)
+		return fails(Form, OtherClient, "the header refers to %q, the certification data to %q", brief(said), brief(sent))
 	}
 	if subject := pec.DecodeWords(m.Header.Get("Subject")); !tells(subject, m.Data.Subject) && !tells(subject, readable(m.Data.Subject)) {
-		return fails(Form, OtherSubject, "the header's subject is %q, the certified one %q", subject, m.Data.Subject)
+		return fails(Form, OtherSubject, "the header's subject is %q, the certified one %q", brief(subject), brief(m.Data.Subject))
+	}
+	if named, ok := behalf(m.Header.Get("From")); ok && named.Key() != m.Data.Sender.Key() {
+		return fails(Form, OtherSender, "the header is on behalf of %s, the certified sender is %s", brief(string(named)), m.Data.Sender)
 	}
 	if to := m.Header.Get("To"); m.Data.Kind.Receipt() && m.Data.Kind.ForUser() && !addressed(to, m.Data.Sender) {
-		return fails(Form, OtherPerson, "the receipt is for %s, its header for %q", m.Data.Sender, to)
+		return fails(Form, OtherPerson, "the receipt is for %s, its header for %q", m.Data.Sender, brief(to))
 	}
 	return nil
 }
@@ -52,6 +56,10 @@ func readable(subject string) string { return html.UnescapeString(pec.DecodeWord
 // tells reports whether a header's subject holds the certified one, or enough of the start of it. Letters that engines lose do not
 // count, and accents may be written behind the letter or not at all.
 func tells(subject, certified string) bool {
+	if essence(unaccented(certified)) == "" { // of other scripts nothing may be left but question marks (quirks.md B11)
+		rest := strings.TrimSpace(withoutPrefix(subject))
+		return strings.Contains(subject, strings.TrimSpace(certified)) || essence(rest) == "" && strings.Contains(rest, "?")
+	}
 	return begins(essence(subject), essence(certified)) || begins(essence(unaccented(subject)), essence(unaccented(certified)))
 }
 
@@ -62,6 +70,51 @@ func begins(said, want string) bool {
 	}
 	i := strings.Index(said, want[:min(enough, len(want))])
 	return i >= 0 && strings.HasPrefix(want, said[i:])
+}
+
+// behalf is the address that an envelope's From gives as the one it is on behalf of, if it gives one (norms.md 1.7).
+func behalf(from string) (pec.Address, bool) {
+	name, _, ok := strings.Cut(pec.DecodeWords(from), "<")
+	if !ok {
+		return "", false
+	}
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune(" \t\"'();:,", r) }) {
+		if a, err := pec.ParseAddress(word); err == nil {
+			return a, true
+		}
+	}
+	return "", false
+}
+
+// withoutPrefix is a subject without the prefixes of certified mail and the tags of lists and filters in front of it.
+func withoutPrefix(subject string) string {
+	for {
+		rest := strings.TrimSpace(subject)
+		if _, after, tagged := strings.Cut(rest, "]"); tagged && strings.HasPrefix(rest, "[") {
+			rest = after
+		}
+		for _, k := range []pec.Kind{
+			pec.Transport, pec.Acceptance, pec.NonAcceptance, pec.TakenInCharge, pec.VirusDetected, pec.Delivered, pec.NonDelivery, pec.Overdue, pec.Anomaly,
+		} {
+			prefix := strings.TrimSpace(pec.SubjectPrefix(k, pec.ReasonNone))
+			if len(rest) >= len(prefix) && strings.EqualFold(rest[:len(prefix)], prefix) {
+				rest = rest[len(prefix):]
+			}
+		}
+		if rest == subject {
+			return rest
+		}
+		subject = rest
+	}
+}
+
+// brief is foreign text that is not told at length.
+func brief(s string) string {
+	const enough = 120
+	if runes := []rune(s); len(runes) > enough {
+		return string(runes[:enough]) + "..."
+	}
+	return s
 }
 
 // unaccented has the plain letters of Western European languages.
@@ -133,8 +186,17 @@ func (r *Result) Notes() (notes []Note) {
 	if r.encoded {
 		add(Encoded, "the enclosed message is encoded and was not looked into")
 	}
+	if rest := withoutPrefix(pec.DecodeWords(m.Header.Get("Subject"))); len(essence(unaccented(rest))) > len(essence(unaccented(readable(m.Data.Subject)))) {
+		add(OtherSubject, "the header's subject says more than the certified one: %q", brief(rest))
+	}
 	if m.Original == nil || len(m.Original.Children) == 0 {
 		return notes
+	}
+	for _, name := range []string{"To", "Cc", "Reply-To"} { // an envelope has those of its original (RFC 6109 3.1.5)
+		said, want := m.Header.Get(name), m.Original.Children[0].Field(name)
+		if m.Data.Kind == pec.Transport && (name != "Reply-To" || want != "") && !sameWords(said, want) {
+			add(OtherPerson, "the header's %s is %q, that of the enclosed message %q", name, brief(said), brief(want))
+		}
 	}
 	inner := m.Original.Children[0]
 	if from, err := mail.ParseAddress(inner.Field("From")); err == nil && pec.Address(from.Address).Key() != m.Data.Sender.Key() {
@@ -144,6 +206,10 @@ func (r *Result) Notes() (notes []Note) {
 		add(OtherID, "the enclosed message is %q, not %q", id, m.Data.ID)
 	}
 	return notes
+}
+
+func sameWords(a, b string) bool {
+	return slices.Equal(strings.Fields(pec.DecodeWords(a)), strings.Fields(pec.DecodeWords(b)))
 }
 
 func apart(a, b time.Time) bool { return a.Sub(b).Abs() > clockSkew }

@@ -73,10 +73,13 @@ func (t *Trust) Verify(m *Message, octets io.ReaderAt) (*Result, error) {
 	if r.Fault = t.checkOrigin(r); r.Fault == nil {
 		r.Fault = t.checkValidity(r)
 	}
-	if r.Fault == nil && formal != nil {
+	switch {
+	case r.Fault != nil:
+	case m.Parts.Truncated:
+		r.doubt(Form, TooManyParts, pec.ErrTruncated.Error())
+	case formal != nil:
 		r.Fault = malformed(formal)
-	}
-	if r.Fault == nil {
+	default:
 		r.Fault = r.checkForm()
 	}
 	return r, nil
@@ -104,6 +107,9 @@ func (r *Result) checkForm() *Fault {
 func (r *Result) checkExistence(m *Message) *Fault {
 	if m.Unsigned != nil {
 		return unverified(m.Unsigned)
+	}
+	if m.Parts.Truncated { // who reads it does not see all of it; what that means is for formal correctness
+		return nil
 	}
 	// Two readers looked at the octets. What one hashed must be what the other read (attacks.md 13, 20).
 	if p := r.Message.SignedPart(); p == nil || p.Start != m.Signed.Start || p.End != m.Signed.End {

@@ -83,6 +83,7 @@ func TestForgeriesHaveTheirReasons(t *testing.T) {
 		"header of another message":  {edit(envelope, "Message-ID: <m1@", "Message-ID: <m2@"), OtherID},
 		"header of another subject":  {edit(delivered, "Subject: CONSEGNA: Prova", "Subject: CONSEGNA: Contratto"), OtherSubject},
 		"header of another client":   {edit(delivered, "X-Riferimento-Message-ID: <1@", "X-Riferimento-Message-ID: <2@"), OtherClient},
+		"on behalf of another":       {edit(envelope, `"Per conto di: mario@`, `"Per conto di: presidente@`), OtherSender},
 		"header for another sender":  {edit(delivered, "To: "+string(mario), "To: luca@pec.alfa.test"), OtherPerson},
 		"data without their part":    {alfa().signs(composition(pec.Transport), func(s string) string { return strings.ReplaceAll(s, "daticert.xml", "altro.xml") }), NoData},
 		"data that are rubbish":      {alfa().signs(composition(pec.Transport), withXML(func(xml string) string { return xml[:len(xml)/2] })), BadData},
@@ -214,6 +215,8 @@ func TestDoubts(t *testing.T) {
 		// quirks.md C12
 		"a kind that nobody knows":        {edit(alfa().signs(late, unknown), "X-Ricevuta: accettazione", "X-Ricevuta: accettazione-parziale"), "", UnknownKind},
 		"a kind that the header does not": {alfa().signs(late, unknown), OtherKind, ""},
+		// attacks.md 20
+		"more parts than are looked at": {alfa().signs(composition(pec.Transport), manyParts), "", TooManyParts},
 		// quirks.md A13
 		"an original in base64": {alfa().signs(composition(pec.Transport), encodedOriginal), "", ""},
 	} {
@@ -226,6 +229,17 @@ func TestDoubts(t *testing.T) {
 		}
 		expect(t, judged(t, trust, alfa().signs(late, nil)), "", want)
 	}
+}
+
+func manyParts(signed string) string {
+	last := strings.LastIndex(signed, "\r\n--"+boundaryIn(signed)+"--")
+	return signed[:last] + strings.Repeat("\r\n--"+boundaryIn(signed)+"\r\n\r\nx", 10050) + signed[last:]
+}
+
+func boundaryIn(signed string) string {
+	_, rest, _ := strings.Cut(signed, "boundary=\"")
+	b, _, _ := strings.Cut(rest, "\"")
+	return b
 }
 
 func encodedOriginal(signed string) string {
@@ -290,6 +304,18 @@ func TestSubjectsThatAreTheSame(t *testing.T) {
 	if !tells("CONSEGNA:", "") {
 		t.Error("a message without a subject")
 	}
+	for said, same := range map[string]bool{"CONSEGNA: Привет": true, "[x] CONSEGNA: ??????": true, "CONSEGNA: Прощай": false, "CONSEGNA: ok": false, "CONSEGNA:": false} {
+		if tells(said, "Привет") != same {
+			t.Errorf("%q: %t, want %t", said, !same, same)
+		}
+	}
+	for _, alike := range [][2]string{
+		{"ACCETTAZIONE: Perche' no", "Perché no"}, {"ACCETTAZIONE: Strasse", "Straße"}, {"ACCETTAZIONE: A & B", readable("A &amp; B")}, {"ACCETTAZIONE: Perché", readable("=?utf-8?Q?Perch=C3=A9?=")},
+	} {
+		if !tells(alike[0], alike[1]) {
+			t.Errorf("%q is not %q", alike[0], alike[1])
+		}
+	}
 }
 
 // Times that lie apart, and an original that speaks of others, are said and decide nothing.
@@ -303,6 +329,9 @@ func TestNotes(t *testing.T) {
 	}{
 		"the date":    {edit(octets, "Date: Tue, 05 Mar 2024 11:00:00", "Date: Tue, 05 Mar 2024 12:00:00"), OtherTime},
 		"all is well": {octets, ""},
+		"the subject": {edit(octets, "POSTA CERTIFICATA: Prova", "POSTA CERTIFICATA: Prova ritirata"), OtherSubject},
+		"a list":      {edit(octets, "POSTA CERTIFICATA: Prova", "[lista] POSTA CERTIFICATA: Prova"), ""},
+		"the copies":  {edit(octets, "To: luigi@", "To: anna@"), OtherPerson},
 		"the author":  {alfa().signs(late, func(s string) string { return strings.Replace(s, "From: mario@", "From: maria@", 1) }), OtherSender},
 		"the receipt": {beta().signs(composition(pec.Delivered), func(s string) string { return strings.Replace(s, "Message-ID: <m1@", "Message-ID: <m9@", 1) }), OtherID},
 	} {
