@@ -202,6 +202,7 @@ func (l letter) enclosed(kind pec.Kind) string {
 
 func (h *house) seal(c pec.Composition, body string) []byte {
 	c.SigningAddress = cmp.Or(c.SigningAddress, h.from)
+	c.Data.Issuer = strings.ToUpper(h.entry.Provider[:1]) + h.entry.Provider[1:] + " PEC"
 	d := must(pec.Compose(c))
 	if !d.HasOriginal {
 		body = ""
