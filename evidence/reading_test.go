@@ -143,10 +143,15 @@ func TestForgedAndAttached(t *testing.T) {
 	head, body, _ := strings.Cut(string(bad), "\r\n\r\n")
 	anomaly := plain().message(pec.Anomaly, "", 0)
 	anomaly.Data.Detail, anomaly.MessageID, anomaly.Original = "firma non valida", "an@pec.alfa.test", []byte(head+"\r\n\r\n")
-	r := examined(t, usual(), map[string][]byte{"a.eml": alfa().seal(anomaly, body)})
+	files := map[string][]byte{"a.eml": alfa().seal(anomaly, body)}
+	r := examined(t, usual(), files)
 	expect(t, r, "a.eml: valid", "a.eml > postacert.eml: invalid content-altered")
-	if r.Verdict != Valid {
-		t.Errorf("the whole is %s", r.Verdict)
+	if r.Verdict != Unknown || r.Wrapped != 1 {
+		t.Errorf("of an anomaly envelope alone the whole is %s", r.Verdict)
+	}
+	files["g.eml"] = good
+	if r := examined(t, usual(), files); r.Verdict != Valid || r.Counts[Invalid] != 0 {
+		t.Errorf("the whole is %s, %v", r.Verdict, r.Counts)
 	}
 }
 

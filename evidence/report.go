@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ceralacca/ceralacca/mailfile"
+	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/revocation"
 	"github.com/ceralacca/ceralacca/smime"
 )
@@ -34,9 +35,9 @@ const Format = "ceralacca-evidence-1"
 type Report struct {
 	Format     string          `json:"format"`
 	Made       time.Time       `json:"made"`
-	Verdict    Verdict         `json:"verdict"` // the worst of all messages but those in anomaly envelopes; unknown if there is no certified one
+	Verdict    Verdict         `json:"verdict"` // the worst of all messages but those in anomaly envelopes; unknown if none is certified
 	Counts     map[Verdict]int `json:"counts"`
-	Wrapped    int             `json:"wrapped"` // messages in anomaly envelopes, which are counted and do not decide the verdict
+	Wrapped    int             `json:"wrapped"` // messages in anomaly envelopes: they are not in the counts and do not decide the verdict
 	Basis      Basis           `json:"basis"`
 	Messages   []*Item         `json:"messages"` // in the order in which they were found, each before what it encloses
 	Stories    []*Story        `json:"stories"`
@@ -112,12 +113,14 @@ func (r *Report) unread(name string, err error) {
 func (r *Report) sum() {
 	decisive := map[Verdict]int{}
 	for _, i := range r.Messages {
-		r.Counts[i.Verdict]++
 		if i.wrapped {
 			r.Wrapped++
 			continue
 		}
-		decisive[i.Verdict]++
+		r.Counts[i.Verdict]++
+		if i.Verdict != Valid || i.Kind != pec.Anomaly { // an anomaly envelope is no evidence of anything
+			decisive[i.Verdict]++
+		}
 	}
 	switch {
 	case decisive[Invalid] > 0:

@@ -96,6 +96,9 @@ func (s *Story) tell() {
 			s.Refused = s.Refused || i.Kind == pec.NonAcceptance
 		}
 	}
+	if s.Subject == "" { // nothing counts, and what is said is said not to be proven
+		s.ClientID, s.Subject = s.items[0].ClientID, s.items[0].Subject
+	}
 	s.tellRecipients()
 	s.findMissing()
 }

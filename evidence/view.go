@@ -68,7 +68,7 @@ func (r *Report) view(l Language) (*page, error) {
 	p := &page{
 		Lang: l, headings: t, numbers: map[string]int{}, Title: t.say("title"), Made: t.say("made") + " " + t.instant(&r.Made),
 		Verdict: t.say("verdict." + string(r.Verdict)), Class: string(r.Verdict), Meaning: t.say("means." + string(r.Verdict)),
-		Summary: t.say("summary", len(r.Messages), r.Counts[Valid], r.Counts[Invalid], r.Counts[Unknown], r.Counts[Ordinary]),
+		Summary: t.say("summary", len(r.Messages)-r.Wrapped, r.Counts[Valid], r.Counts[Invalid], r.Counts[Unknown], r.Counts[Ordinary]),
 		Basis:   t.basis(r.Basis), General: []string{t.say("general.1"), t.say("general.2"), t.say("general.3")},
 	}
 	if r.PassedOver > 0 {
