@@ -179,13 +179,13 @@ func (k *Keeper) warn(err error, pause time.Duration) {
 	k.c.Log.Warn("directory not refreshed, the last good copy stays", "err", err, "age", k.c.Now().Sub(signed), "retry", pause)
 }
 
-// wait ends when the law's clock reaches due, or with ctx. It looks at that clock after each jump and each minute: a suspended machine's timers
+// wait ends when the law's clock reaches due, or with ctx, or when that clock was set back so far that due is further away than ever. It looks at that clock after each jump and each minute: a suspended machine's timers
 // stand still while the law's clock runs on.
 func (k *Keeper) wait(ctx context.Context, due time.Time) {
 	for {
 		jumped := k.c.Jumped() // before the clock is read, so that no jump is missed
 		left := due.Sub(k.c.Now())
-		if left <= 0 {
+		if left <= 0 || left > k.c.Every {
 			return
 		}
 		timer := time.NewTimer(min(left, time.Minute))

@@ -274,6 +274,24 @@ func TestRunDaily(t *testing.T) {
 	})
 }
 
+// attacks.md 19: a clock that was ahead and is put right does not stop the refreshes.
+func TestRunWithClockSetBack(t *testing.T) {
+	w := newWorld()
+	w.serve(agid().sign(t, epoch, alfa()), nil)
+	running(t, w, func(*Keeper) {
+		w.jump(400 * 24 * time.Hour)
+		synctest.Wait()
+		w.jump(-400 * 24 * time.Hour)
+		synctest.Wait()
+		before := w.fetches()
+		time.Sleep(48*time.Hour + time.Minute)
+		synctest.Wait()
+		if w.fetches() != before+2 {
+			t.Errorf("%d fetches in two days after the clock was put right", w.fetches()-before)
+		}
+	})
+}
+
 // attacks.md 19: for days on end the last good copy serves, tries go on in growing intervals, the age is in the log.
 // norms.md 122
 func TestDirectoryUnreachableForDays(t *testing.T) {

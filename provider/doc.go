@@ -13,6 +13,6 @@
 // the directory in force, and no message waits for one (package revocation). What is done while nothing is known is the operators'
 // choice (RevocationConfig).
 //
-// On disk: the store's data directory, in it the last good copy of the providers' directory, what is known of revocations, and the
-// control socket.
+// On disk: the store's data directory, in it the last good copy of the providers' directory, what is known of revocations, the
+// authorities between that messages brought, and the control socket.
 package provider

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"net/url"
 	"os"
@@ -20,10 +21,10 @@ import (
 
 // RevocationConfig says how the revocation of providers' signing certificates is followed (norms.md 49, 50).
 type RevocationConfig struct {
-	Policy  string   `toml:"policy"`  // "off", "accept" or "wait"
-	URLs    []string `toml:"urls"`    // of CRLs beside those that certificates name
-	MaxAge  string   `toml:"max_age"` // such as "48h"; see revocation.KeeperConfig
-	Private bool     `toml:"private_networks"`
+	Policy  string   `toml:"policy"`           // "off", "accept" or "wait"
+	URLs    []string `toml:"urls"`             // of CRLs beside those that certificates name; they may be in private networks
+	MaxAge  string   `toml:"max_age"`          // such as "48h"; see revocation.KeeperConfig
+	Private bool     `toml:"private_networks"` // what certificates name may be there too
 }
 
 // The policies: nothing is asked; who is not known to be revoked is believed; nobody is while it is not known.
@@ -58,19 +59,18 @@ func (r RevocationConfig) reaches(a netip.Addr) bool {
 // revocationCopy is what is known of revocations, in the data directory.
 const revocationCopy = "revocations.pem"
 
-// maxIntermediates bounds what is learnt from messages. The whole network has a handful.
-const maxIntermediates = 100
-
 // revocations follows the certificates of all who sign for providers, by the directory in force.
 type revocations struct {
 	keeper    *revocation.Keeper
 	directory func() *directory.Directory
 	anchors   *smime.Anchors
+	between   *authorities
 	clock     *Clock
+	log       *slog.Logger
 	known     *directory.Directory // whose certificates the Keeper was told to look for; follow's own
 
-	mu      sync.Mutex
-	between []*x509.Certificate // lead from signers to anchors: the directory has none of them
+	mu       sync.Mutex
+	pathless []string // the entries that the log has last named
 }
 
 func (p *Provider) wireRevocation(m *material) error {
@@ -78,16 +78,24 @@ func (p *Provider) wireRevocation(m *material) error {
 	if c.Policy == revocationOff {
 		return nil
 	}
-	path := filepath.Join(p.Store.Dir(), revocationCopy)
-	r := &revocations{directory: p.keeper.Current, anchors: m.anchors, clock: p.clock, known: p.keeper.Current()}
+	r := &revocations{
+		directory: p.keeper.Current, anchors: m.anchors, clock: p.clock, log: p.log, known: p.keeper.Current(),
+		between: &authorities{path: filepath.Join(p.Store.Dir(), authoritiesCopy), news: make(chan struct{}, 1)},
+	}
 	for _, u := range p.Units {
 		for _, k := range u.Keys {
-			r.between = append(r.between, k.Chain[1:]...)
+			r.between.add(k.Chain[1:]...)
 		}
 	}
-	var err error
+	err := r.between.load(p.clock.Now(), p.log)
+	if err != nil {
+		return err
+	}
+	own := c
+	own.Private = true
+	path := filepath.Join(p.Store.Dir(), revocationCopy)
 	r.keeper, err = revocation.NewKeeper(revocation.KeeperConfig{
-		Watch: r.watched, URLs: c.URLs, Client: revocation.NewClient(c.reaches), MaxAge: duration(c.MaxAge),
+		Watch: r.watched, URLs: c.URLs, Client: revocation.NewClient(c.reaches), URLClient: revocation.NewClient(own.reaches), MaxAge: duration(c.MaxAge),
 		Load: func() ([]byte, error) { return os.ReadFile(path) }, Save: func(b []byte) error { return store.WriteFile(path, b) },
 		Now: p.clock.Now, Jumped: p.clock.Jumped, Log: p.log,
 	})
@@ -99,59 +107,69 @@ func (p *Provider) wireRevocation(m *material) error {
 }
 
 // watched are the paths of the directory's certificates that are valid now. Where an authority between is not known yet
-// there is none, until a message has brought it.
+// there is none, until a message has brought it: the operators are told whose revocation is not followed.
 func (r *revocations) watched() (paths [][]*x509.Certificate) {
-	r.mu.Lock()
-	between := slices.Clone(r.between)
-	r.mu.Unlock()
-	at := smime.PathPolicy{At: r.clock.Now()}
+	between, now := r.between.all(), r.clock.Now()
+	var pathless []string
+	var why error
 	for _, e := range r.directory().Entries() {
 		for _, cert := range e.Certificates {
 			signer := smime.Signature{Certificate: cert, Certificates: between}
-			if path, err := signer.Path(r.anchors, at); err == nil {
+			path, err := signer.Path(r.anchors, smime.PathPolicy{At: now})
+			switch {
+			case err == nil:
 				paths = append(paths, path)
+			case !now.Before(cert.NotBefore) && !now.After(cert.NotAfter):
+				pathless, why = append(pathless, fmt.Sprintf("%s, issued by %s", e.DN(), cert.Issuer)), err
 			}
 		}
 	}
+	r.warn(slices.Compact(pathless), why)
 	return paths
+}
+
+// warn names the entries that are not followed, whenever there is another one. why is of the last.
+func (r *revocations) warn(pathless []string, why error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	told := r.pathless
+	r.pathless = pathless
+	if slices.ContainsFunc(pathless, func(name string) bool { return !slices.Contains(told, name) }) {
+		r.log.Warn("revocation is not followed, no path to an anchor is known until a message brings it", "entries", pathless, "why", why)
+	}
 }
 
 // status is what is known of a message's path, which was verified. It never waits.
 func (r *revocations) status(path []*x509.Certificate, at time.Time) revocation.Status {
 	s := r.keeper.Path(path, at)
-	if s.State == revocation.Unknown && r.learn(path) {
-		r.keeper.Again()
+	if s.State == revocation.Unknown {
+		r.between.learn(path)
 	}
 	return s
 }
 
-// learn notes the authorities of a path that stand between, and tells whether one is new.
-func (r *revocations) learn(path []*x509.Certificate) (anew bool) {
-	if len(path) < 3 {
-		return false
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, authority := range path[1 : len(path)-1] {
-		if len(r.between) < maxIntermediates && !slices.ContainsFunc(r.between, authority.Equal) {
-			r.between, anew = append(r.between, authority), true
-		}
-	}
-	return anew
-}
-
-// follow has the certificates of a new directory looked for within a minute.
+// follow keeps what is learnt, and then has it looked for, and within a minute the certificates of a new directory. In this order: what the
+// Keeper saves of an authority that is not kept would be forgotten at the next start.
 func (r *revocations) follow(ctx context.Context) error {
+	learnt, failing := false, false
 	for {
 		jumped := r.clock.Jumped() // before the directory is looked at, so that no jump is missed
-		if now := r.directory(); now != r.known {
+		err := r.between.keep()
+		if err != nil && !failing {
+			r.log.Error("what a message brought is known until the next start only", "err", err)
+		}
+		failing = err != nil
+		if now := r.directory(); now != r.known || learnt {
 			r.known = now
 			r.keeper.Again()
 		}
+		learnt = false
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-jumped:
+		case <-r.between.news:
+			learnt = true
 		case <-time.After(time.Minute):
 		}
 	}

@@ -1,19 +1,14 @@
 package provider
 
 import (
-	"crypto/rand"
-	"crypto/rsa"
 	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
-	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -37,7 +32,11 @@ type lists struct {
 // newLists serves the list of the authority that certifies the tests' providers; nothing is revoked yet.
 func newLists(t testing.TB) *lists {
 	files := sharedFiles()
-	l := &lists{ca: must(authority.LoadCA(files["signing-roots.pem"], files["ca.key"])), asked: make(chan struct{}, 100)}
+	return listsOf(t, must(authority.LoadCA(files["signing-roots.pem"], files["ca.key"])))
+}
+
+func listsOf(t testing.TB, ca *authority.CA) *lists {
+	l := &lists{ca: ca, asked: make(chan struct{}, 100)}
 	server := httptest.NewServer(l)
 	t.Cleanup(server.Close)
 	l.url = server.URL
@@ -59,6 +58,17 @@ func (l *lists) revoke(cert *x509.Certificate, since time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.revoked = append(l.revoked, x509.RevocationListEntry{SerialNumber: cert.SerialNumber, RevocationTime: since})
+}
+
+// list publishes a directory of one provider that has these certificates.
+func list(t testing.TB, publisher *authority.Publisher, name string, certs ...*x509.Certificate) {
+	t.Helper()
+	domain := name + ".example"
+	if err := publisher.SetEntries([]*directory.Entry{{
+		Provider: name, Certificates: certs, ServiceMailbox: "ricevute@" + domain, Domains: []string{domain}, LDIFURL: "https://" + domain + "/own.ldif.p7m",
+	}}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // following is the least configuration with a directory and lists.
@@ -107,15 +117,38 @@ func TestRevocationIsKnownAndKept(t *testing.T) {
 	wantState(t, "after a restart", open(t, path, 0).knows(), revocation.Revoked)
 }
 
-// What a server in a private network says is not even asked for, unless the operators allow it.
+// attacks.md 11: a server in a private network is asked for the list that the operators name, and, unless they allow it, for none that a
+// certificate names.
 func TestRevocationFromPrivateNetworks(t *testing.T) {
 	t.Parallel()
-	l := newLists(t)
-	p := open(t, place(t, replaced(t, following(t, authorityURL(t), l), "private_networks = true", "private_networks = false")), 0)
-	if err := p.Renew(t.Context()); err == nil || len(l.asked) > 0 {
-		t.Errorf("%v, asked %d times", err, len(l.asked))
+	for name, c := range map[string]struct {
+		private bool
+		urls    string // LIST stands for the list's address
+		asked   int
+		want    revocation.State
+	}{
+		"named by the operators":                 {false, `["LIST"]`, 1, revocation.Good},
+		"named by a certificate":                 {false, `[]`, 0, revocation.Unknown},
+		"named by a certificate, and it may be":  {true, `[]`, 1, revocation.Good},
+		"named by a certificate and another one": {false, `["http://127.0.0.1:1/"]`, 0, revocation.Unknown},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLists(t)
+			request := authority.ProviderRequest{
+				Provider: "Tre", Address: "posta-certificata@tre.example", PublicKey: parse(sharedFiles()["signing.pem"]).PublicKey, At: time.Now(), CRLs: []string{l.url},
+			}
+			certPEM, _, err := l.ca.IssueProvider(request)
+			cert := parse(must(certPEM, err))
+			url, publisher := publish(t)
+			list(t, publisher, "tre", cert)
+			text := minimal(t, "https://127.0.0.1:1/igpec.ldif.p7m", url) + fmt.Sprintf("\n[revocation]\nprivate_networks = %t\nurls = %s\n", c.private, strings.ReplaceAll(c.urls, "LIST", l.url))
+			p := open(t, place(t, text), 0)
+			if err := p.Renew(t.Context()); (err == nil) != (c.want == revocation.Good) || len(l.asked) != c.asked {
+				t.Errorf("%v, asked %d times", err, len(l.asked))
+			}
+			wantState(t, "then", p.revocations.status([]*x509.Certificate{cert, l.ca.Certificate()}, p.clock.Now()).State, c.want)
+		})
 	}
-	wantState(t, "not fetched,", p.knows(), revocation.Unknown)
 }
 
 func TestWhereListsMayCome(t *testing.T) {
@@ -153,17 +186,22 @@ func TestRevocationPolicies(t *testing.T) {
 func TestKeptRevocations(t *testing.T) {
 	t.Parallel()
 	path := place(t, minimal(t))
-	kept := filepath.Join(filepath.Dir(path), "data", revocationCopy)
 	open(t, path, 0).stop()
-	write(t, kept, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
-	open(t, path, 0).stop()
-	if err := os.Remove(kept); err != nil {
-		t.Fatal(err)
+	for _, name := range []string{revocationCopy, authoritiesCopy} {
+		kept := filepath.Join(filepath.Dir(path), "data", name)
+		write(t, kept, "-----BEGIN X509 CRL-----\nAAAA\n-----END X509 CRL-----\n")
+		open(t, path, 0).stop()
+		if err := os.Remove(kept); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Mkdir(kept, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		says(t, refused(t, path, 0), kept)
+		if err := os.Remove(kept); err != nil {
+			t.Fatal(err)
+		}
 	}
-	if err := os.Mkdir(kept, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	says(t, refused(t, path, 0), kept)
 }
 
 // A directory that is new while the provider runs has its certificates looked for at once, not in an hour.
@@ -190,69 +228,9 @@ func TestNewDirectoryIsFollowed(t *testing.T) {
 	for len(l.asked) > 0 {
 		<-l.asked
 	}
-	files := sharedFiles()
-	if err := publisher.SetEntries([]*directory.Entry{{
-		Provider: "Due", Certificates: []*x509.Certificate{parse(files["due.pem"])}, ServiceMailbox: "ricevute@due.example", Domains: []string{"due.example"},
-		LDIFURL: "https://due.example/due.ldif.p7m",
-	}}); err != nil {
-		t.Fatal(err)
-	}
+	list(t, publisher, "due", parse(sharedFiles()["due.pem"]))
 	if err := p.keeper.Refresh(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	fetched("for the second directory")
-}
-
-// middle is an authority below that of the tests.
-func middle(t testing.TB) (*authority.CA, *x509.Certificate) {
-	t.Helper()
-	files := sharedFiles()
-	rootKey, _ := pem.Decode(files["ca.key"])
-	key := must(rsa.GenerateKey(rand.Reader, 2048))
-	der := must(x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(7), Subject: pkix.Name{CommonName: "In mezzo"}, NotBefore: time.Now().Add(-time.Hour * 24), NotAfter: time.Now().Add(time.Hour * 24),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign | x509.KeyUsageCRLSign,
-	}, parse(files["signing-roots.pem"]), key.Public(), must(x509.ParsePKCS8PrivateKey(rootKey.Bytes))))
-	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	keyPEM := pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: must(x509.MarshalPKCS8PrivateKey(key))})
-	return must(authority.LoadCA(cert, keyPEM)), parse(cert)
-}
-
-// The directory names signers only. Authorities that stand between them and the anchors are learnt from the first message that has
-// them, once, so that with the policy "wait" it passes when it comes again.
-func TestAuthoritiesBetweenAreLearnt(t *testing.T) {
-	t.Parallel()
-	between, betweenCert := middle(t)
-	public := parse(sharedFiles()["signing.pem"]).PublicKey
-	certPEM, _, err := between.IssueProvider(authority.ProviderRequest{Provider: "Tre", Address: "posta-certificata@tre.example", PublicKey: public, At: time.Now()})
-	cert := parse(must(certPEM, err))
-	url, publisher := publish(t)
-	if err := publisher.SetEntries([]*directory.Entry{{
-		Provider: "Tre", Certificates: []*x509.Certificate{cert}, ServiceMailbox: "ricevute@tre.example", Domains: []string{"tre.example"}, LDIFURL: "https://tre.example/tre.ldif.p7m",
-	}}); err != nil {
-		t.Fatal(err)
-	}
-	p := open(t, place(t, following(t, url, newLists(t))), 0)
-	if err := p.keeper.Refresh(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	r := p.revocations
-	if got := r.watched(); len(got) != 0 {
-		t.Fatalf("%d paths before any message", len(got))
-	}
-	path := []*x509.Certificate{cert, betweenCert, parse(sharedFiles()["signing-roots.pem"])}
-	wantState(t, "at the first message", r.status(path, p.clock.Now()).State, revocation.Unknown)
-	if got := r.watched(); len(got) != 1 || !slices.EqualFunc(got[0], path, (*x509.Certificate).Equal) {
-		t.Errorf("after it %d paths are watched", len(got))
-	}
-	if r.learn(path) || r.learn(path[:2]) || r.learn(nil) {
-		t.Error("it is learnt again")
-	}
-	for range 2 * maxIntermediates {
-		stranger := &x509.Certificate{Raw: []byte(rand.Text())}
-		r.learn([]*x509.Certificate{cert, stranger, path[2]})
-	}
-	if len(r.between) != maxIntermediates {
-		t.Errorf("%d authorities are kept", len(r.between))
-	}
 }

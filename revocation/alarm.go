@@ -3,7 +3,6 @@ package revocation
 import (
 	"crypto/sha256"
 	"fmt"
-	"slices"
 	"time"
 )
 
@@ -15,18 +14,6 @@ const (
 	overdue lack = "overdue" // it still counts, but could not be renewed in time
 	missing lack = "missing" // what it says of a certificate is Unknown
 )
-
-// Stale tells the operators which issuers lack evidence, and why: what there is is past its nextUpdate by more than an hour, or was last had from the
-// network more than an hour beyond KeeperConfig.Every ago, or is not there.
-func (k *Keeper) Stale() (issuers []string) {
-	for name, w := range k.worst(k.links()) {
-		if w.lack != none {
-			issuers = append(issuers, fmt.Sprintf("%s: %s: %s", name, w.lack, w.why))
-		}
-	}
-	slices.Sort(issuers)
-	return issuers
-}
 
 // want is what an issuer lacks.
 type want struct {

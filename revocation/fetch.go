@@ -23,11 +23,18 @@ const maxURLs = 4
 // occasion, a run of a command or one refresh. Safe for concurrent use, one request at a time.
 type Fetcher struct {
 	client *http.Client
-	more   []string // URLs of CRLs beside those that certificates name
+	own    *http.Client // for more
+	more   []string     // URLs of CRLs beside those that certificates name
 
 	mu   sync.Mutex
 	crls map[string]fetched // by URL
-	down map[string]error   // by host
+	down map[server]error
+}
+
+// server is a host as a client sees it: what one may not reach another may.
+type server struct {
+	client *http.Client
+	host   string
 }
 
 type fetched struct {
@@ -37,7 +44,7 @@ type fetched struct {
 
 // NewFetcher makes one. crls are the URLs of CRLs that are tried after those that a certificate names.
 func NewFetcher(client *http.Client, crls ...string) *Fetcher {
-	return &Fetcher{client: client, more: crls, crls: map[string]fetched{}, down: map[string]error{}}
+	return &Fetcher{client: client, own: client, more: crls, crls: map[string]fetched{}, down: map[server]error{}}
 }
 
 // Fetch gets what there is about the certificates of a path, from the signer to the anchor, for an instant: the CRLs that they name
@@ -107,8 +114,12 @@ func (f *Fetcher) crl(ctx context.Context, from string) ([]*piece, error) {
 	if known, ok := f.crls[from]; ok {
 		return known.pieces, known.err
 	}
+	client := f.client
+	if slices.Contains(f.more, from) {
+		client = f.own
+	}
 	var got fetched
-	got.pieces, got.err = f.request(ctx, http.MethodGet, from, nil, maxPiece)
+	got.pieces, got.err = f.request(ctx, client, http.MethodGet, from, nil, maxPiece)
 	f.crls[from] = got
 	return got.pieces, got.err
 }
@@ -119,7 +130,7 @@ func (f *Fetcher) ask(ctx context.Context, from string, cert, issuer *x509.Certi
 	if err != nil {
 		return nil, fmt.Errorf("make an OCSP request: %w", err)
 	}
-	pieces, err := f.request(ctx, http.MethodPost, from, bytes.NewReader(question), maxAnswer)
+	pieces, err := f.request(ctx, f.client, http.MethodPost, from, bytes.NewReader(question), maxAnswer)
 	if err != nil {
 		return nil, err
 	}
@@ -132,7 +143,7 @@ func (f *Fetcher) ask(ctx context.Context, from string, cert, issuer *x509.Certi
 }
 
 // request gets a blob and reads it.
-func (f *Fetcher) request(ctx context.Context, method, from string, question io.Reader, limit int64) ([]*piece, error) {
+func (f *Fetcher) request(ctx context.Context, client *http.Client, method, from string, question io.Reader, limit int64) ([]*piece, error) {
 	req, err := http.NewRequestWithContext(ctx, method, from, question)
 	if err != nil {
 		return nil, err
@@ -140,12 +151,13 @@ func (f *Fetcher) request(ctx context.Context, method, from string, question io.
 	if question != nil {
 		req.Header.Set("Content-Type", "application/ocsp-request")
 	}
-	if err := f.down[req.URL.Host]; err != nil {
+	asked := server{client, req.URL.Host}
+	if err := f.down[asked]; err != nil {
 		return nil, fmt.Errorf("not asked again: %w", err)
 	}
-	blob, broken, err := exchange(ctx, f.client, req, limit)
+	blob, broken, err := exchange(ctx, client, req, limit)
 	if broken {
-		f.down[req.URL.Host] = err
+		f.down[asked] = err
 	}
 	if err != nil {
 		return nil, err

@@ -149,3 +149,30 @@ func TestFetchMovedList(t *testing.T) {
 		t.Errorf("%d blobs, %v", len(blobs), err)
 	}
 }
+
+// attacks.md 11: a private server is asked for the list that the operators name there, and for nothing that a certificate names there; that
+// this was refused does not keep from the operators' list.
+func TestFetchFromOwnPrivateServer(t *testing.T) {
+	var asked []string
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		asked = append(asked, req.URL.Path)
+		_, _ = w.Write(root().crl(0, 10, nil))
+	}))
+	defer server.Close()
+	own, theirs := server.URL+"/own", server.URL+"/theirs"
+	cert := naming(7, []string{theirs}, []string{theirs})
+	path := []*x509.Certificate{cert.Certificate, root().Certificate}
+	f := NewFetcher(NewClient(Public), own)
+	if blobs, err := f.Fetch(t.Context(), path, day(5)); len(blobs) != 0 || err == nil {
+		t.Errorf("without a client of its own: %d blobs, %v", len(blobs), err)
+	}
+	f = NewFetcher(NewClient(Public), own)
+	f.own = NewClient(everywhere)
+	blobs, err := f.Fetch(t.Context(), path, day(5))
+	if err != nil || mustNew(t, blobs...).Path(path, day(5)).State != Good {
+		t.Errorf("%d blobs, %v", len(blobs), err)
+	}
+	if !slices.Equal(asked, []string{"/own"}) {
+		t.Errorf("asked for %q", asked)
+	}
+}

@@ -2,6 +2,7 @@ package revocation
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -26,13 +27,17 @@ const (
 
 // KeeperConfig is what a Keeper works with. Watch, Client, Load, Save and Now are required.
 type KeeperConfig struct {
-	Watch  func() [][]*x509.Certificate // the paths of the certificates to know about, each from the signer to the anchor; verified
-	URLs   []string                     // of CRLs beside those that the certificates name
-	Client *http.Client                 // made by NewClient
-	Load   func() ([]byte, error)       // what was saved; fs.ErrNotExist when there is nothing
-	Save   func([]byte) error           // keeps it durably; returns after the sync
-	Now    func() time.Time             // the law's clock
-	Jumped func() <-chan struct{}       // a channel that is closed when the law's clock jumps; nil: it never does
+	// Watch are the paths of the certificates to know about, each from the signer to the anchor; verified. What is known of a path that is left out is
+	// forgotten at the next Refresh that had something. It is called by Refresh only.
+	Watch  func() [][]*x509.Certificate
+	URLs   []string     // of CRLs beside those that the certificates name
+	Client *http.Client // made by NewClient
+	// URLClient is for URLs, which the operators chose and no certificate; nil: Client.
+	URLClient *http.Client
+	Load      func() ([]byte, error) // what was saved; fs.ErrNotExist when there is nothing
+	Save      func([]byte) error     // keeps it durably; returns after the sync
+	Now       func() time.Time       // the law's clock
+	Jumped    func() <-chan struct{} // a channel that is closed when the law's clock jumps; nil: it never does
 	// Every is between refreshes, by the law's clock; 0: an hour. That long a revocation may go unnoticed, while a list of this network's size costs
 	// little. A refresh comes sooner around a nextUpdate.
 	Every time.Duration
@@ -76,6 +81,7 @@ func NewKeeper(c KeeperConfig) (*Keeper, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
+	c.URLClient = cmp.Or(c.URLClient, c.Client)
 	k := &Keeper{c: c, again: make(chan struct{}, 1), alarms: map[string]lack{}, told: map[string]bool{}}
 	pieces, err := k.load()
 	if err != nil {
@@ -107,6 +113,7 @@ func (k *Keeper) Refresh(ctx context.Context) error {
 	k.refreshing.Lock()
 	defer k.refreshing.Unlock()
 	fetcher := NewFetcher(k.c.Client, k.c.URLs...)
+	fetcher.own = k.c.URLClient
 	links := k.links()
 	failed := map[string]error{} // the first of each issuer
 	had := false
@@ -212,7 +219,8 @@ func (k *Keeper) Run(ctx context.Context) error {
 	return nil
 }
 
-// due is when to look again: before a nextUpdate, and once more behind it, where an authority publishes at the last minute.
+// due is when to look again, KeeperConfig.Every ahead at most: before a nextUpdate, and once more behind it, where an authority publishes at the last
+// minute.
 func (k *Keeper) due() time.Time {
 	now := k.c.Now()
 	due := now.Add(k.c.Every)
@@ -226,13 +234,13 @@ func (k *Keeper) due() time.Time {
 	return latest(due, now.Add(min(k.c.Every, pause)))
 }
 
-// wait ends when the law's clock reaches due, after Again, or with ctx. It looks at that clock after each jump and each minute: a suspended machine's
-// timers stand still while the law's clock runs on.
+// wait ends when the law's clock reaches due, or was set back so far that due is no instant to wait for, after Again, or with ctx. It looks at that
+// clock after each jump and each minute: a suspended machine's timers stand still while the law's clock runs on.
 func (k *Keeper) wait(ctx context.Context, due time.Time) {
 	for {
 		jumped := k.c.Jumped() // before the clock is read, so that no jump is missed
 		left := due.Sub(k.c.Now())
-		if left <= 0 {
+		if left <= 0 || left > k.c.Every { // due never was further away
 			return
 		}
 		timer := time.NewTimer(min(left, time.Minute))

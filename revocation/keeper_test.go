@@ -5,10 +5,12 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"math/big"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -115,21 +117,33 @@ func (w *world) mustRefresh(t *testing.T, k *Keeper) {
 // state is what the keeper knows now of the watched certificate.
 func (w *world) state(k *Keeper) State { return k.Path(watch(), w.now()).State }
 
+// lacking are the issuers that an alarm would be about now, and why.
+func lacking(k *Keeper) (issuers []string) {
+	for name, w := range k.worst(k.links()) {
+		if w.lack != none {
+			issuers = append(issuers, fmt.Sprintf("%s: %s: %s", name, w.lack, w.why))
+		}
+	}
+	slices.Sort(issuers)
+	return issuers
+}
+
 func TestKeeperStart(t *testing.T) {
 	w := newWorld()
 	k := w.keeper(t)
-	if w.state(k) != Unknown || len(k.Stale()) != 1 {
-		t.Errorf("before anything was had: %s, stale %q", w.state(k), k.Stale())
+	if w.state(k) != Unknown || len(lacking(k)) != 1 {
+		t.Errorf("before anything was had: %s, stale %q", w.state(k), lacking(k))
 	}
 	w.serve(root().crl(0, 10, nil))
 	w.mustRefresh(t, k)
-	if again := w.keeper(t); w.state(k) != Good || w.state(again) != Good || len(again.Stale()) != 0 {
-		t.Errorf("%s, after a restart %s, stale %q", w.state(k), w.state(again), again.Stale())
+	if again := w.keeper(t); w.state(k) != Good || w.state(again) != Good || len(lacking(again)) != 0 {
+		t.Errorf("%s, after a restart %s, stale %q", w.state(k), w.state(again), lacking(again))
 	}
 	kept := string(w.disk)
 	for name, broken := range map[string]string{
 		"not a list": fetchedAt(day(1), encoded("X509 CRL", signer().Raw)),
 		"no time":    strings.Replace(kept, "Fetched", "Forgotten", 1),
+		"no base64":  strings.Replace(kept, "\n\nM", "\n\n!M", 1),
 	} {
 		w.log.Reset()
 		w.disk = []byte(broken + fetchedAt(day(1), encoded("OCSP RESPONSE", root().answer(0, 10, nil))))
@@ -225,8 +239,8 @@ func TestKeeperAsksResponder(t *testing.T) {
 	blob := root().answer(0.5, 2, nil)
 	w.web.answer(answerURL, respond(func() []byte { return blob }))
 	w.mustRefresh(t, k)
-	if again := w.keeper(t); w.state(again) != Good || len(again.Stale()) != 0 {
-		t.Errorf("%s, stale %q", w.state(again), again.Stale())
+	if again := w.keeper(t); w.state(again) != Good || len(lacking(again)) != 0 {
+		t.Errorf("%s, stale %q", w.state(again), lacking(again))
 	}
 	blob = root().answer(0.6, 2, func(r *ocsp.Response) { r.Status, r.RevokedAt = ocsp.Revoked, day(0.2) })
 	w.mustRefresh(t, k)
@@ -247,7 +261,7 @@ func TestKeeperWithOldList(t *testing.T) {
 	w.mustRefresh(t, k)
 	w.jump(4 * time.Hour)
 	err := k.Refresh(t.Context())
-	if stale := k.Stale(); err == nil || w.state(k) != Good || len(stale) != 1 || !strings.HasPrefix(stale[0], "CN=Root: overdue: ") {
+	if stale := lacking(k); err == nil || w.state(k) != Good || len(stale) != 1 || !strings.HasPrefix(stale[0], "CN=Root: overdue: ") {
 		t.Errorf("%s, stale %q, %v", w.state(k), stale, err)
 	}
 }
@@ -262,8 +276,8 @@ func TestKeeperWatches(t *testing.T) {
 	w.web.serve("http://other.example/CRL", other().crl(0, 10, nil))
 	k := w.keeper(t)
 	w.mustRefresh(t, k)
-	if w.asked() != 2 || len(k.Stale()) != 0 || k.Path(another, w.now()).State != Good {
-		t.Errorf("asked %q, stale %q", w.web.asked, k.Stale())
+	if w.asked() != 2 || len(lacking(k)) != 0 || k.Path(another, w.now()).State != Good {
+		t.Errorf("asked %q, stale %q", w.web.asked, lacking(k))
 	}
 	w.watched = w.watched[:1]
 	w.mustRefresh(t, k)
@@ -312,8 +326,8 @@ func TestKeeperNeverBlocks(t *testing.T) {
 	<-asked
 	k.Again()
 	k.Again()
-	if w.state(k) != Unknown || len(k.Stale()) != 1 {
-		t.Errorf("%s, stale %q", w.state(k), k.Stale())
+	if w.state(k) != Unknown || len(lacking(k)) != 1 {
+		t.Errorf("%s, stale %q", w.state(k), lacking(k))
 	}
 	cancel()
 	if err := <-done; err != nil {
@@ -330,8 +344,8 @@ func TestKeeperConcurrently(t *testing.T) {
 	for range 4 {
 		all.Go(func() {
 			for range 5 {
-				if err := k.Refresh(t.Context()); err != nil || w.state(k) != Good || len(k.Stale()) != 0 {
-					t.Errorf("%s, stale %q, %v", w.state(k), k.Stale(), err)
+				if err := k.Refresh(t.Context()); err != nil || w.state(k) != Good || len(lacking(k)) != 0 {
+					t.Errorf("%s, stale %q, %v", w.state(k), lacking(k), err)
 				}
 			}
 		})

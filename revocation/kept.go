@@ -22,13 +22,18 @@ func (k *Keeper) load() (pieces []*piece, err error) {
 	if err != nil {
 		return nil, err
 	}
+	unread := bytes.Count(blob, []byte("-----BEGIN "))
 	for block, rest := pem.Decode(blob); block != nil; block, rest = pem.Decode(rest) {
+		unread--
 		p, err := k.reload(block)
 		if err != nil {
 			k.c.Log.Error("kept evidence of revocation is not used", "err", err)
 			continue
 		}
 		pieces = append(pieces, p)
+	}
+	if unread > 0 {
+		k.c.Log.Error("kept evidence of revocation is damaged and not used", "blocks", unread)
 	}
 	return pieces, nil
 }

@@ -91,15 +91,15 @@ func TestRunWithoutNetwork(t *testing.T) {
 			{9, Unknown, "CN=Root: missing: "},
 		} {
 			w.until(day(c.day))
-			stale := strings.Join(k.Stale(), "\n")
+			stale := strings.Join(lacking(k), "\n")
 			if w.state(k) != c.state || (stale == "") != (c.stale == "") || !strings.HasPrefix(stale, c.stale) {
 				t.Errorf("day %g: %s, stale %q", c.day, w.state(k), stale)
 			}
 		}
 		w.serve(root().crl(9, 10, nil))
 		w.until(day(9.1))
-		if w.state(k) != Good || len(k.Stale()) != 0 {
-			t.Errorf("%s, stale %q", w.state(k), k.Stale())
+		if w.state(k) != Good || len(lacking(k)) != 0 {
+			t.Errorf("%s, stale %q", w.state(k), lacking(k))
 		}
 		for _, alarm := range []string{
 			`level=WARN msg="evidence of revocation is overdue`, `level=ERROR msg="revocation is not known"`, `level=INFO msg="evidence of revocation is had again"`,
@@ -167,8 +167,8 @@ func TestRunIsNoBurden(t *testing.T) {
 func TestRunWatchesAnew(t *testing.T) {
 	nobody := func(w *world) { w.watched = nil; w.serve(root().crl(0, 10, nil)) }
 	running(t, nobody, func(w *world, k *Keeper) {
-		if w.asked() != 0 || len(k.Stale()) != 0 {
-			t.Errorf("asked %d times, stale %q", w.asked(), k.Stale())
+		if w.asked() != 0 || len(lacking(k)) != 0 {
+			t.Errorf("asked %d times, stale %q", w.asked(), lacking(k))
 		}
 		w.mu.Lock()
 		w.watched = [][]*x509.Certificate{watch()}
@@ -177,6 +177,30 @@ func TestRunWatchesAnew(t *testing.T) {
 		synctest.Wait()
 		if w.state(k) != Good {
 			t.Error(w.state(k))
+		}
+	})
+}
+
+// attacks.md 19: a clock that was ahead and is put right does not stop the refreshes, and one that is set back by a little causes no storm of them.
+func TestRunWithClockSetBack(t *testing.T) {
+	serve := func(w *world) { w.serve(root().crl(1, 9, nil)) }
+	running(t, serve, func(w *world, _ *Keeper) {
+		w.jump(90 * 24 * time.Hour)
+		synctest.Wait()
+		w.jump(-90 * 24 * time.Hour)
+		synctest.Wait()
+		before := w.asked()
+		w.until(w.now().Add(5*time.Hour + time.Second))
+		if w.asked() != before+5 {
+			t.Errorf("in five hours after the clock was put right asked %d times", w.asked()-before)
+		}
+		for range 10 {
+			w.until(w.now().Add(10 * time.Minute))
+			w.jump(-time.Second)
+			synctest.Wait()
+		}
+		if w.asked() > before+7 {
+			t.Errorf("in 100 minutes with a clock that loses time asked %d times", w.asked()-before-5)
 		}
 	})
 }

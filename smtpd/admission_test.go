@@ -13,6 +13,7 @@ import (
 
 	"github.com/ceralacca/ceralacca/access"
 	"github.com/ceralacca/ceralacca/admission"
+	"github.com/ceralacca/ceralacca/incoming"
 )
 
 // dialFrom connects from a loopback address, which is a network of its own.
@@ -223,6 +224,16 @@ func TestOverloadIsTemporary(t *testing.T) {
 		var e *Error
 		if !errors.As(c.err, &e) || e.Code != c.code || !validEnhanced(e.Enhanced) {
 			t.Errorf("%v, want %d", c.err, c.code)
+		}
+	}
+}
+
+// norms.md 50: the peer comes again while its certificate cannot be judged.
+func TestUnjudgedCertificateIsTemporary(t *testing.T) {
+	for _, unjudged := range []error{incoming.ErrStale, incoming.ErrUnrevoked} {
+		var e *Error
+		if err := incomingReply(fmt.Errorf("judging: %w", unjudged)); !errors.As(err, &e) || e.Code != 451 || e.Enhanced != "4.7.5" || !errors.Is(err, unjudged) {
+			t.Errorf("%v: %v", unjudged, err)
 		}
 	}
 }
