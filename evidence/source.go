@@ -3,6 +3,7 @@ package evidence
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -12,8 +13,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-
-	"crypto/sha256"
 
 	"github.com/ceralacca/ceralacca/pec"
 	"github.com/ceralacca/ceralacca/smime"

@@ -83,16 +83,11 @@ type leafDigest struct {
 // compare tells what the receipt bears of the part.
 func (l leafDigest) compare(borne leafDigest) (BriefState, crypto.Hash) {
 	sum, err := hex.DecodeString(string(bytes.TrimSpace(borne.text)))
-	if err == nil && !strings.HasSuffix(strings.ToLower(borne.name), hashSuffix) {
-		err = errors.New("it stands for no other part")
-	}
-	renamed := l.brief != "" && borne.name != "" && borne.name != l.brief
+	named := strings.HasSuffix(strings.ToLower(borne.name), hashSuffix) && (l.brief == "" || borne.name == l.brief)
 	switch {
-	case err == nil && renamed && (bytes.Equal(sum, l.sha256) || bytes.Equal(sum, l.sha1)):
-		return BriefDiffers, 0
-	case err == nil && bytes.Equal(sum, l.sha256):
+	case err == nil && named && bytes.Equal(sum, l.sha256):
 		return BriefMatches, crypto.SHA256
-	case err == nil && bytes.Equal(sum, l.sha1):
+	case err == nil && named && bytes.Equal(sum, l.sha1):
 		return BriefMatches, crypto.SHA1
 	case bytes.Equal(borne.whole, l.whole):
 		return BriefMatches, 0

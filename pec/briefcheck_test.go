@@ -53,6 +53,8 @@ func TestCheckBrief(t *testing.T) {
 		"cut hash":        {strings.Replace(short, ofMessage, ofMessage[:38], 1), changed(3, differs)},
 		"no hash":         {strings.Replace(short, ofMessage, "", 1), changed(3, differs)},
 		"hash of nothing": {strings.Replace(short, ofMessage, sha1Of(""), 1), changed(3, differs)},
+		"another name":    {strings.ReplaceAll(short, "x.hash", "y.hash"), changed(2, differs)},
+		"no hash by name": {strings.ReplaceAll(short, "x.hash", "x"), changed(2, differs)},
 		"a part less":     {strings.Split(short, "--b\r\nContent-Type: text/plain; charset=us-ascii;\r\n name=\"message")[0] + "--b--\r\n", changed(3, missing)},
 		"a part more":     {strings.Replace(short, "\r\n--b--", "\r\n--b\r\nContent-Type: a/b; name=y\r\n\r\nz\r\n--b--", 1), append(all[:4:4], BriefMatch{"4", "y", BriefAdded, 0})},
 		"one part": {"\r\nx", []BriefMatch{{"1.1", "", BriefMissing, 0}, {"1.2", "", BriefMissing, 0}, {"2", "x", BriefMissing, 0},
