@@ -86,11 +86,21 @@ func (c verifyCmd) write(report *evidence.Report) error {
 	return report.WriteText(os.Stdout, evidence.Language(c.Lang))
 }
 
-// replacePage writes a file that is not there, or that is a page: a message in its place would be lost evidence.
+// pageStart is how our pages begin.
+const pageStart = "<!DOCTYPE html>"
+
+// replacePage writes a file that is not there, or is empty, or is a page: a message in its place would be lost evidence.
 func replacePage(name string, page []byte) error {
-	before, err := os.ReadFile(name)
-	if err == nil && !bytes.HasPrefix(before, []byte("<!DOCTYPE html>")) {
-		return fmt.Errorf("%s is there and is no page: name another file", name)
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() && info.Size() > 0 {
+		in, err := os.Open(name)
+		if err != nil {
+			return err
+		}
+		defer in.Close()
+		head := make([]byte, len(pageStart))
+		if _, err := io.ReadFull(in, head); err != nil || string(head) != pageStart {
+			return fmt.Errorf("%s is there and is no page: name another file", name)
+		}
 	}
 	return os.WriteFile(name, page, 0o644)
 }

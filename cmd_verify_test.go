@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -76,5 +78,23 @@ func TestVerifyAsksOnce(t *testing.T) {
 	}
 	if s := n.path(revoked, now.Add(-2*time.Hour)); s.State != revocation.Good || s.Later == nil {
 		t.Errorf("before it was revoked: %+v", s)
+	}
+}
+
+// TestPagesReplaceNoEvidence: a page goes where nothing is, or nothing but a page.
+func TestPagesReplaceNoEvidence(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "report.html")
+	for n, before := range []string{"", "<!DOCTYPE html>old", "From: x@y.test\r\n\r\n", "<!DOC"} {
+		if err := os.WriteFile(name, []byte(before), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		err := replacePage(name, []byte("<!DOCTYPE html>new"))
+		after, readErr := os.ReadFile(name)
+		if readErr != nil {
+			t.Fatal(readErr)
+		}
+		if replaced := n < 2; replaced != (err == nil) || replaced != (string(after) == "<!DOCTYPE html>new") {
+			t.Errorf("over %q: %v, %q", before, err, after)
+		}
 	}
 }

@@ -143,5 +143,5 @@ func (i *Item) Certified() bool { return i.Verdict != Ordinary }
 
 // counts tells whether a recipient's state may follow from the item: proven by it, or at least told.
 func (i *Item) counts(proven bool) bool {
-	return !i.strange && (i.Verdict == Valid || !proven && i.Verdict == Unknown)
+	return !i.strange && !i.wrapped && (i.Verdict == Valid || !proven && i.Verdict == Unknown)
 }

@@ -54,7 +54,7 @@ func compareOriginals(ctx context.Context, all []*Story, items []*Item, unread f
 	}
 	for _, s := range all {
 		for _, i := range s.items {
-			if i.Verdict == Invalid || i.Kind != pec.Delivered && i.Kind != pec.Transport {
+			if i.Verdict == Invalid || i.wrapped || i.Kind != pec.Delivered && i.Kind != pec.Transport {
 				continue
 			}
 			c.story(s, i)

@@ -126,7 +126,7 @@ func (s *Story) unique() {
 			kept = append(kept, i)
 			continue
 		}
-		if i.Verdict == Valid && kept[n].Verdict != Valid {
+		if i.counts(true) && !kept[n].counts(true) || i.counts(false) && !kept[n].counts(false) {
 			i, kept[n] = kept[n], i
 		}
 		again[i.act] = append(again[i.act], i.Name)

@@ -196,6 +196,25 @@ func TestOriginals(t *testing.T) {
 	}
 }
 
+// What a provider put into an anomaly envelope is not right: its being there proves nothing of what it says.
+// attacks.md 15, 34
+func TestReceiptsInAnomalyEnvelopesCountForNothing(t *testing.T) {
+	l := plain()
+	head, body, _ := strings.Cut(string(beta().signs(l, pec.Delivered, luigi, time.Hour)), "\r\n\r\n")
+	anomaly := l.message(pec.Anomaly, "", time.Hour)
+	anomaly.Data.Detail, anomaly.MessageID, anomaly.Original = "certificato revocato", "an@pec.alfa.test", []byte(head+"\r\n\r\n")
+	files := map[string][]byte{"1.eml": alfa().signs(l, pec.Acceptance, "", 0), "2.eml": alfa().seal(anomaly, body)}
+	r := examined(t, usual(), files)
+	expect(t, r, "1.eml: valid", "2.eml: valid", "2.eml > postacert.eml: valid")
+	if s := r.Stories[0]; s.Recipients[0].State != StateAccepted || s.Events[1].Counted {
+		t.Errorf("%s", told(s))
+	}
+	files["3.eml"] = beta().signs(l, pec.Delivered, luigi, time.Hour) // the same outside counts
+	if s := examined(t, usual(), files).Stories[0]; s.Recipients[0].State != StateDelivered {
+		t.Errorf("%s", told(s))
+	}
+}
+
 // The digits of a hash in a part that is no hash are what the sender wrote, and stand for nothing else.
 // attacks.md 34
 func TestHashesThatTheSenderWrote(t *testing.T) {

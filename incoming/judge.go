@@ -194,7 +194,7 @@ func (p *Point) passed(r *verify.Result, m *message) error {
 		return ErrUnrevoked
 	}
 	if r.Revocation.State == revocation.Unknown && m.task == nil {
-		p.Log.Warn("believed though it is not known whether the certificate was revoked", "why", r.Revocation.Why, "signer", r.Signature.Certificate.Subject, "peer", m.peer)
+		p.Log.Info("believed though it is not known whether the certificate was revoked", "why", r.Revocation.Why, "signer", r.Signature.Certificate.Subject, "peer", m.peer)
 	}
 	if r.Signature.Weak {
 		p.Log.Warn("a weak signature is borne", "digest", r.Signature.Hash, "signer", r.Signature.Certificate.Subject, "peer", m.peer)

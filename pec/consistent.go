@@ -1,6 +1,7 @@
 package pec
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -124,7 +125,7 @@ func (m *Message) checkKind() error {
 	kind := m.Data.Kind
 	if !m.HasData {
 		kind = Anomaly
-		if slices.ContainsFunc(m.SignedPart().Children, isCertData) { // quirks.md A4 has them further down only
+		if slices.ContainsFunc(m.SignedPart().Children, holdsCertData) { // quirks.md A4 has them further down only
 			return contradicts(ContradictedKind, "the header says %s, but there are certification data", Anomaly)
 		}
 	}
@@ -139,6 +140,11 @@ func (m *Message) checkKind() error {
 		return contradicts(ContradictedKind, "the header says %s, the certification data %s", quote(strings.ToLower(values[0])), kind)
 	}
 	return nil
+}
+
+// holdsCertData tells certification data from any other XML.
+func holdsCertData(p *Part) bool {
+	return isCertData(p) && (p.Filename() != "" || p.Kept == nil || bytes.Contains(decodeBody(p), []byte("<"+elemRoot)))
 }
 
 func (m *Message) unknownKind() error {

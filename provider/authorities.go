@@ -40,6 +40,7 @@ func (a *authorities) load(now time.Time, log *slog.Logger) error {
 		return fmt.Errorf("reading the authorities between: %w", err)
 	}
 	unread := bytes.Count(octets, []byte("-----BEGIN "))
+	a.kept = 0 // those of our own chain are not, until they are written
 	for block, rest := pem.Decode(octets); block != nil; block, rest = pem.Decode(rest) {
 		unread--
 		cert, err := readAuthority(block)
@@ -47,12 +48,12 @@ func (a *authorities) load(now time.Time, log *slog.Logger) error {
 			log.Error("a kept authority is not used", "file", a.path, "err", err)
 		} else if !now.After(cert.NotAfter) {
 			a.add(cert)
+			a.kept++
 		}
 	}
 	if unread > 0 {
 		log.Error("kept authorities are damaged and not used", "file", a.path, "blocks", unread)
 	}
-	a.kept = len(a.known)
 	return nil
 }
 

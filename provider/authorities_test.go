@@ -192,3 +192,25 @@ func TestDamagedAuthorities(t *testing.T) {
 		}
 	}
 }
+
+// An authority of our own chain that messages bring too outlives a change of our own chain.
+func TestAuthorityOfOurOwnIsKept(t *testing.T) {
+	path := below()
+	file, log := filepath.Join(t.TempDir(), "authorities.pem"), slog.New(slog.DiscardHandler)
+	before := &authorities{path: file, news: make(chan struct{}, 1)}
+	before.add(path[1]) // certificate_file has it
+	if err := before.load(time.Now(), log); err != nil {
+		t.Fatal(err)
+	}
+	before.learn(path)
+	if err := before.keep(); err != nil {
+		t.Fatal(err)
+	}
+	after := &authorities{path: file, news: make(chan struct{}, 1)} // certificate_file has another's
+	if err := after.load(time.Now(), log); err != nil {
+		t.Fatal(err)
+	}
+	if got := after.all(); len(got) != 1 || !got[0].Equal(path[1]) {
+		t.Errorf("%d authorities are known", len(got))
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/ceralacca/ceralacca/pec"
+	"github.com/ceralacca/ceralacca/smime"
 )
 
 // clockSkew is how far the times that one message names may lie apart: engines differ by seconds (quirks.md C19).
@@ -27,8 +28,8 @@ func (r *Result) checkHeader() *Fault {
 	if subject := pec.DecodeWords(m.Header.Get("Subject")); !tells(subject, m.Data.Subject) && !tells(subject, readable(m.Data.Subject)) {
 		return fails(Form, OtherSubject, "the header's subject is %q, the certified one %q", brief(subject), brief(m.Data.Subject))
 	}
-	if named, ok := behalf(m.Header.Get("From")); ok && named.Key() != m.Data.Sender.Key() {
-		return fails(Form, OtherSender, "the header is on behalf of %s, the certified sender is %s", brief(string(named)), m.Data.Sender)
+	if named := r.behalf(); named != "" {
+		return fails(Form, OtherSender, "the header is on behalf of %s, the certified sender is %s", named, m.Data.Sender)
 	}
 	if to := m.Header.Get("To"); m.Data.Kind.Receipt() && m.Data.Kind.ForUser() && !addressed(to, m.Data.Sender) {
 		return fails(Form, OtherPerson, "the receipt is for %s, its header for %q", m.Data.Sender, brief(to))
@@ -72,18 +73,28 @@ func begins(said, want string) bool {
 	return i >= 0 && strings.HasPrefix(want, said[i:])
 }
 
-// behalf is the address that an envelope's From gives as the one it is on behalf of, if it gives one (norms.md 1.7).
-func behalf(from string) (pec.Address, bool) {
-	name, _, ok := strings.Cut(pec.DecodeWords(from), "<")
-	if !ok {
-		return "", false
+// behalf is an address that an envelope's From shows anywhere and that is neither the certified sender nor its author (norms.md 26);
+// "" if there is none. Escapes, brackets and comments hide none, and an apostrophe may be a part of it.
+func (r *Result) behalf() pec.Address {
+	if r.Message.Data.Kind != pec.Transport {
+		return ""
 	}
-	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return strings.ContainsRune(" \t\"'();:,", r) }) {
-		if a, err := pec.ParseAddress(word); err == nil {
-			return a, true
+	shown := strings.ReplaceAll(pec.DecodeWords(r.Message.Header.Get("From")), `\`, "")
+	apart := func(c rune) bool { return c <= ' ' || c > '~' || strings.ContainsRune("\"():;,<>[]", c) }
+	for _, word := range strings.FieldsFunc(shown, apart) {
+		if r.speaksFor(pec.Address(word)) {
+			continue
+		}
+		if a, err := pec.ParseAddress(strings.Trim(word, "'.")); err == nil && !r.speaksFor(a) {
+			return a
 		}
 	}
-	return "", false
+	return ""
+}
+
+func (r *Result) speaksFor(a pec.Address) bool {
+	signer := pec.Address(smime.Email(r.Signature.Certificate))
+	return a.Key() == r.Message.Data.Sender.Key() || a.Key() == signer.Key()
 }
 
 // withoutPrefix is a subject without the prefixes of certified mail and the tags of lists and filters in front of it.

@@ -199,6 +199,38 @@ func renamed(h *house) *house {
 	return &house{entry: &entry, signer: h.signer, from: h.from}
 }
 
+// An envelope's From may say on whose behalf it is, in whatever form, but nobody else's; a receipt's says nothing of that.
+// attacks.md 14
+func TestOnBehalf(t *testing.T) {
+	signs := func(from pec.Address) []byte {
+		c := composition(pec.Transport)
+		c.Data.Sender, c.Original = from, original(from, luigi)
+		return alfa().signs(c, nil)
+	}
+	for _, genuine := range []pec.Address{mario, "o'brien@pec.alfa.test", "d'angelo.studio@pec.alfa.test"} {
+		expect(t, judged(t, trusting(), signs(genuine)), "", "")
+	}
+	const address = " <posta-certificata@pec.alfa.test>"
+	_, rest, _ := strings.Cut(string(signs(mario)), "From: ")
+	written := "From: " + rest[:strings.Index(rest, "alfa.test>")+len("alfa.test>")]
+	for from, want := range map[string]Reason{
+		`"Per conto di: 'mario@pec.alfa.test'"` + address: "", `"Per conto di: Mario Rossi"` + address: "", `"Per conto di: MARIO@pec.alfa.test"` + address: "",
+		`"Per conto di: ceo@bank.test"` + address: OtherSender, `"Per conto di: <ceo@bank.test>"` + address: OtherSender, `"Per conto di: ceo\@bank.test"` + address: OtherSender,
+		`"Per conto di < ceo@bank.test"` + address: OtherSender, `=?utf-8?q?Per_conto_di=3A_=3Cceo=40bank.test=3E?=` + address: OtherSender,
+		`"Per conto di: [ceo@bank.test]"` + address: OtherSender, `"Per conto di: ceo@bank.test."` + address: OtherSender, `"mario@pec.alfa.test, ceo@bank.test"` + address: OtherSender,
+		`=?utf-8?q?Per_conto_di=3A=C2=A0ceo=40bank.test?=` + address: OtherSender,
+	} {
+		t.Run(from, func(t *testing.T) {
+			expect(t, judged(t, trusting(), edit(signs(mario), written, "From: "+from)), want, "")
+		})
+	}
+	receipt := beta().signs(composition(pec.Delivered), nil)
+	expect(t, judged(t, trusting(), edit(receipt, "From: ", `From: "posta-certificata@pec.beta.test" <`)), OtherAuthor, "") // not closed
+	_, rest, _ = strings.Cut(string(receipt), "From: ")
+	line := "From: " + rest[:strings.Index(rest, "\r\n")]
+	expect(t, judged(t, trusting(), edit(receipt, line, `From: "posta-certificata@pec.beta.test" <posta-certificata@pec.beta.test>`)), "", "")
+}
+
 // What is not known leaves a doubt.
 func TestDoubts(t *testing.T) {
 	late := composition(pec.Acceptance)
