@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/ceralacca/ceralacca/directory"
@@ -45,7 +46,7 @@ func (r *Result) checkCharge() *Fault {
 		}
 		what := fmt.Sprintf("the domain %s is not one of %s in the directory", one[0].Domain(), r.signerName())
 		if r.Then {
-			return &Fault{Form, OtherDomain, fmt.Errorf("%s", what)}
+			return &Fault{Form, OtherDomain, errors.New(what)}
 		}
 		r.doubt(Origin, AnotherDay, what+" of another day")
 	}

@@ -8,7 +8,8 @@
 //
 //	r := verify.NewReader(nil)
 //	if _, err := io.Copy(r, file); err != nil { ... }
-//	result := trust.Verify(r.Finish(), file)
+//	result, err := trust.Verify(r.Finish(), file)
+//	result.CheckKept() // for a message out of a mailbox
 //
 // # What it guarantees
 //
@@ -21,7 +22,8 @@
 // instant of signing (quirks.md E10). That instant is what the signer said; nothing here proves it.
 //
 // What a message says is taken from its certification data alone, which the signature covers. Where its header, which
-// nobody signed, tells another story, [Result.Notes] says so (quirks.md B1).
+// nobody signed, tells another story, [Result.CheckKept] refuses the message, and [Result.Notes] tells of what may be so by
+// right (quirks.md B1).
 //
 // One pass, bounded memory, no clock, no network, nothing on disk. Foreign octets never panic.
 package verify

@@ -70,8 +70,10 @@ func (t *Trust) Verify(m *Message, octets io.ReaderAt) (*Result, error) {
 	r.Signature = sig
 	r.Digest, _ = m.Signed.Digest(crypto.SHA256)
 	r.At = t.instant(r)
+	var pathErr error
+	r.Path, pathErr = t.path(r)
 	if r.Fault = t.checkOrigin(r); r.Fault == nil {
-		r.Fault = t.checkValidity(r)
+		r.Fault = t.checkValidity(r, pathErr)
 	}
 	switch {
 	case r.Fault != nil:
@@ -131,7 +133,6 @@ func (t *Trust) instant(r *Result) time.Time {
 
 // checkOrigin looks for the certificate in the directory, compared as a whole (norms.md 48).
 func (t *Trust) checkOrigin(r *Result) *Fault {
-	r.Path, _ = t.path(r)
 	if t.Directory != nil {
 		r.Directory, r.Then = t.Directory(r.At)
 	}
@@ -160,8 +161,9 @@ func (t *Trust) path(r *Result) ([]*x509.Certificate, error) {
 	return r.Signature.Path(t.Anchors, smime.PathPolicy{At: r.At, SHA1Issued: t.SHA1Issued})
 }
 
-// checkValidity looks at the certificates: their path and dates, and whether they were revoked (norms.md 49).
-func (t *Trust) checkValidity(r *Result) *Fault {
+// checkValidity looks at the certificates: their path and dates, and whether they were revoked (norms.md 49). pathErr is why there is
+// no path.
+func (t *Trust) checkValidity(r *Result, pathErr error) *Fault {
 	if r.Signature.Hash == crypto.SHA1 && !r.At.Before(t.SHA1Signed) {
 		r.doubt(Validity, DigestTooOld, "the digest is SHA-1, of which two messages can have the same")
 	}
@@ -172,8 +174,8 @@ func (t *Trust) checkValidity(r *Result) *Fault {
 	if r.At.IsZero() {
 		return fails(Validity, Untrusted, "the message does not say when it was signed")
 	}
-	if _, err := t.path(r); err != nil {
-		return pathless(err)
+	if pathErr != nil {
+		return pathless(pathErr)
 	}
 	if t.Revocation == nil {
 		return nil
