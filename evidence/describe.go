@@ -57,19 +57,8 @@ func presents(m *pec.Message) bool {
 	case !m.LooksLikePEC() || slices.ContainsFunc(enclosed(m.Structure.Root), func(i inner) bool { return i.headless }):
 		return false
 	}
-	return m.Structure.Root.Is("multipart", "signed") || entitled(pec.DecodeWords(h.Get("Subject")))
-}
-
-// entitled tells a subject that begins as those of certified mail do.
-func entitled(subject string) bool {
-	for _, k := range []pec.Kind{
-		pec.Transport, pec.Acceptance, pec.NonAcceptance, pec.TakenInCharge, pec.VirusDetected, pec.Delivered, pec.NonDelivery, pec.Overdue, pec.Anomaly,
-	} {
-		if strings.HasPrefix(strings.ToUpper(subject), strings.TrimSpace(pec.SubjectPrefix(k, pec.ReasonNone))) {
-			return true
-		}
-	}
-	return false
+	_, entitled := pec.CutSubjectPrefix(pec.DecodeWords(h.Get("Subject")))
+	return entitled || m.Structure.Root.Is("multipart", "signed")
 }
 
 // decide gives the verdict. What fails a check and does not say that it is certified mail is nothing that needs one.

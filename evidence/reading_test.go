@@ -132,8 +132,9 @@ func TestForgedAndAttached(t *testing.T) {
 		octets []byte
 		want   string
 	}{
-		"an encoding with a comment": {attached("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64 (x)\r\n", inBase64(bad)), "content-altered"},
-		"without any signature":      {attached("Content-Type: message/rfc822\r\n", string(unsigned)), "not-signed"},
+		"an encoding with a comment":   {attached("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64 (x)\r\n", inBase64(bad)), "content-altered"},
+		"an encoding with a parameter": {attached("Content-Type: message/rfc822\r\nContent-Transfer-Encoding: base64; x\r\n", inBase64(bad)), "content-altered"},
+		"without any signature":        {attached("Content-Type: message/rfc822\r\n", string(unsigned)), "not-signed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			expect(t, examined(t, usual(), map[string][]byte{"f.eml": c.octets, "g.eml": good}), "f.eml: ordinary", "f.eml > 2: invalid "+c.want, "g.eml: valid")

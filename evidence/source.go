@@ -11,7 +11,6 @@ import (
 	"io"
 	"mime/quotedprintable"
 	"slices"
-	"strings"
 	"sync"
 
 	"github.com/ceralacca/ceralacca/pec"
@@ -69,29 +68,15 @@ type failing struct{ err error }
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
 
 // part is the body of a part without its transfer encoding.
-func (s source) part(p *pec.Part, how ...How) source {
-	body := s.section(p.Body, p.End, how...)
-	switch encodingOf(p) {
+func (s source) part(p *pec.Part) source {
+	body := s.section(p.Body, p.End)
+	switch p.Encoding() {
 	case "base64":
 		return body.through(func(in io.Reader) io.Reader { return base64.NewDecoder(base64.StdEncoding, in) }, Decoded)
 	case "quoted-printable":
 		return body.through(func(in io.Reader) io.Reader { return quotedprintable.NewReader(in) }, Decoded)
 	}
 	return body
-}
-
-// encodingOf is the transfer encoding of a part, without a comment behind it.
-func encodingOf(p *pec.Part) string {
-	field := strings.Map(func(r rune) rune {
-		if r == '(' || r == ';' {
-			return ' '
-		}
-		return r
-	}, p.Field("Content-Transfer-Encoding"))
-	if words := strings.Fields(strings.ToLower(field)); len(words) > 0 {
-		return words[0]
-	}
-	return ""
 }
 
 // withoutLead is the source without what stands before the header: a byte order mark and empty lines.

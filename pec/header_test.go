@@ -225,3 +225,21 @@ func TestIDs(t *testing.T) {
 		}
 	}
 }
+
+// norms.md 1.1, quirks.md B13
+func TestCutSubjectPrefix(t *testing.T) {
+	for _, kind := range []Kind{Transport, Acceptance, NonAcceptance, TakenInCharge, VirusDetected, Delivered, NonDelivery, Overdue, Anomaly} {
+		for _, reason := range []Reason{ReasonNone, ReasonVirus} {
+			for _, prefix := range []string{SubjectPrefix(kind, reason), strings.ToLower(SubjectPrefix(kind, reason))} {
+				if rest, found := CutSubjectPrefix(prefix + "Prova"); !found || rest != " Prova" {
+					t.Errorf("of %q is left %q, %t", prefix, rest, found)
+				}
+			}
+		}
+	}
+	for _, subject := range []string{"", "Prova", "CONSEGNA", "Re: CONSEGNA: Prova"} {
+		if rest, found := CutSubjectPrefix(subject); found || rest != subject {
+			t.Errorf("of %q is left %q, %t", subject, rest, found)
+		}
+	}
+}

@@ -26,7 +26,7 @@ func parseParams(value string) (word string, params map[string]string) {
 // firstToken leaves out comments and anything else after the first word.
 func firstToken(s string) string {
 	s = strings.TrimSpace(s)
-	if i := strings.IndexAny(s, " \t("); i >= 0 {
+	if i := strings.IndexAny(s, " \t(;"); i >= 0 {
 		return s[:i]
 	}
 	return s

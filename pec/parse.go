@@ -163,7 +163,7 @@ func (m *Message) readData(mixed *Part) error {
 
 // decodeBody undoes the transfer encoding of a kept body as far as it goes.
 func decodeBody(p *Part) []byte {
-	switch strings.ToLower(firstToken(p.Field("Content-Transfer-Encoding"))) {
+	switch p.Encoding() {
 	case "base64":
 		return decodeBase64(p.Kept)
 	case "quoted-printable":

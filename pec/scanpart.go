@@ -69,7 +69,7 @@ func (s *Scanner) descend(f *frame) {
 	p := f.part
 	boundary := strings.TrimRight(p.Params["boundary"], " \t")
 	opens := p.Type == "multipart" && boundary != "" && len(boundary) <= maxDelimiter/2
-	message := p.Is("message", "rfc822") && isIdentity(p.Field("Content-Transfer-Encoding"))
+	message := p.Is("message", "rfc822") && !p.encoded()
 	switch {
 	case !opens && !message:
 	case len(s.stack) > maxDepth || message && s.parts >= maxParts:
@@ -80,15 +80,6 @@ func (s *Scanner) descend(f *frame) {
 	case message:
 		s.open(p, p.Body)
 	}
-}
-
-// isIdentity tells the transfer encodings that leave octets as they are.
-func isIdentity(encoding string) bool {
-	switch strings.ToLower(firstToken(encoding)) {
-	case "base64", "quoted-printable":
-		return false
-	}
-	return true
 }
 
 // collectBodies takes octets of the bodies that are kept. As in a header, a boundary line in

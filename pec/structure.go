@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Structure is where everything is in a message: the tree of its MIME parts as offsets into the
@@ -40,6 +41,18 @@ func (p *Part) Is(kind, subtype string) bool { return p.Type == kind && p.Subtyp
 // Field is the unfolded first value of a field of the part's header, read from whatever foreign
 // software wrote there; "" if there is none.
 func (p *Part) Field(name string) string { return lenientValue(p.Header, name) }
+
+// Encoding is the part's transfer encoding in lower case, without what foreign software wrote behind it; "" if the header says
+// nothing.
+func (p *Part) Encoding() string {
+	return strings.ToLower(firstToken(p.Field("Content-Transfer-Encoding")))
+}
+
+// encoded tells the transfer encodings that do not leave octets as they are.
+func (p *Part) encoded() bool {
+	encoding := p.Encoding()
+	return encoding == "base64" || encoding == "quoted-printable"
+}
 
 // Filename is the part's file name, decoded: the filename of Content-Disposition or else the
 // name of Content-Type. It is foreign text, fit to be shown or compared, not to be a path.

@@ -1,5 +1,7 @@
 package pec
 
+import "strings"
+
 // This file holds every Italian word that goes on the wire. The prose that people read stands
 // in texts/. Values are those of norms.md 1.1, corrected by norms.md 1.7 where the
 // translation in RFC 6109 differs from what providers write.
@@ -147,4 +149,18 @@ func SubjectPrefix(k Kind, r Reason) string {
 		return p.virus
 	}
 	return p.usual
+}
+
+// CutSubjectPrefix cuts the prefix of a message of the system, of whatever kind, off the start of a decoded subject, in whatever
+// case, and tells whether there was one. It is a hint: users and lists write such prefixes too (quirks.md B13).
+func CutSubjectPrefix(subject string) (rest string, found bool) {
+	for _, k := range []Kind{Transport, Acceptance, NonAcceptance, TakenInCharge, VirusDetected, Delivered, NonDelivery, Overdue, Anomaly} {
+		for _, r := range []Reason{ReasonNone, ReasonVirus} {
+			prefix := strings.TrimSpace(SubjectPrefix(k, r))
+			if len(subject) >= len(prefix) && strings.EqualFold(subject[:len(prefix)], prefix) {
+				return subject[len(prefix):], true
+			}
+		}
+	}
+	return subject, false
 }

@@ -104,14 +104,7 @@ func withoutPrefix(subject string) string {
 		if _, after, tagged := strings.Cut(rest, "]"); tagged && strings.HasPrefix(rest, "[") {
 			rest = after
 		}
-		for _, k := range []pec.Kind{
-			pec.Transport, pec.Acceptance, pec.NonAcceptance, pec.TakenInCharge, pec.VirusDetected, pec.Delivered, pec.NonDelivery, pec.Overdue, pec.Anomaly,
-		} {
-			prefix := strings.TrimSpace(pec.SubjectPrefix(k, pec.ReasonNone))
-			if len(rest) >= len(prefix) && strings.EqualFold(rest[:len(prefix)], prefix) {
-				rest = rest[len(prefix):]
-			}
-		}
+		rest, _ = pec.CutSubjectPrefix(rest)
 		if rest == subject {
 			return rest
 		}
