@@ -27,7 +27,9 @@ type KeeperConfig struct {
 	Now    func() time.Time                          // the law's clock
 	Jumped func() <-chan struct{}                    // a channel that is closed when the law's clock jumps; nil: it never does
 	Every  time.Duration                             // between refreshes, by the law's clock; 0: 24 h (RFC 6109 4.5)
-	Log    *slog.Logger                              // for the operators; nil: none
+	// Changed is called after a directory was put in force, by the one who did it; nil: nobody is told.
+	Changed func()
+	Log     *slog.Logger // for the operators; nil: none
 }
 
 // Keeper holds the snapshot in force. Safe for concurrent use.
@@ -49,6 +51,9 @@ func NewKeeper(c KeeperConfig) (*Keeper, error) {
 	}
 	if c.Every <= 0 {
 		c.Every = 24 * time.Hour
+	}
+	if c.Changed == nil {
+		c.Changed = func() {}
 	}
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
@@ -107,6 +112,7 @@ func (k *Keeper) Refresh(ctx context.Context) error {
 	}
 	k.current.Store(d)
 	k.refreshed.Store(k.c.Now().Unix())
+	k.c.Changed()
 	k.report(before, d)
 	return nil
 }
@@ -179,8 +185,8 @@ func (k *Keeper) warn(err error, pause time.Duration) {
 	k.c.Log.Warn("directory not refreshed, the last good copy stays", "err", err, "age", k.c.Now().Sub(signed), "retry", pause)
 }
 
-// wait ends when the law's clock reaches due, or with ctx, or when that clock was set back so far that due is further away than ever. It looks at that clock after each jump and each minute: a suspended machine's timers
-// stand still while the law's clock runs on.
+// wait ends when the law's clock reaches due, or with ctx, or when that clock was set back so far that due is further away than ever.
+// It looks at that clock after each jump and each minute: a suspended machine's timers stand still while the law's clock runs on.
 func (k *Keeper) wait(ctx context.Context, due time.Time) {
 	for {
 		jumped := k.c.Jumped() // before the clock is read, so that no jump is missed

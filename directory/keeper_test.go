@@ -274,6 +274,28 @@ func TestRunDaily(t *testing.T) {
 	})
 }
 
+// Whoever follows the directory is told when another one is in force, and finds it there; not when a refresh failed.
+func TestChangedIsTold(t *testing.T) {
+	w := newWorld()
+	w.serve(agid().sign(t, epoch, alfa()), nil)
+	c, told := w.config(), 0
+	var k *Keeper
+	c.Changed = func() {
+		told++
+		if !certified(k, "pec0.example") {
+			t.Error("it is told before it is so")
+		}
+	}
+	k = newKeeper(t, c)
+	if err := k.Refresh(t.Context()); err != nil || told != 1 {
+		t.Errorf("told %d times, %v", told, err)
+	}
+	w.serve(nil, errors.New("no route"))
+	if err := k.Refresh(t.Context()); err == nil || told != 1 {
+		t.Errorf("after a failure told %d times, %v", told, err)
+	}
+}
+
 // attacks.md 19: a clock that was ahead and is put right does not stop the refreshes.
 func TestRunWithClockSetBack(t *testing.T) {
 	w := newWorld()

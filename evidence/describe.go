@@ -2,7 +2,6 @@ package evidence
 
 import (
 	"bytes"
-	"crypto"
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
@@ -167,7 +166,7 @@ func limits(item *Item, r *verify.Result) []Limit {
 	add(LimitRevocation, state == "" || state == revocation.Unknown)
 	add(LimitDirectory, r.Directory == nil)
 	add(LimitOtherDay, r.Directory != nil && !r.Then)
-	add(LimitDigest, r.Signature.Hash == crypto.SHA1 || r.Signature.Weak)
+	add(LimitDigest, len(item.Signature.Weak) > 0)
 	add(LimitHashes, item.Kind == pec.Delivered && item.ReceiptType == pec.Brief)
 	add(LimitContent, item.Kind.Receipt() && r.Message.Original == nil)
 	add(LimitHeader, item.inside)

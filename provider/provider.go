@@ -149,9 +149,16 @@ func (p *Provider) wireDirectory(m *material) error {
 	p.keeper, err = directory.NewKeeper(directory.KeeperConfig{
 		Signer: m.directorySigner, Fetch: directory.HTTPSFetch(p.config.Directory.URL, m.directoryTLS),
 		Load: func() ([]byte, error) { return os.ReadFile(path) }, Save: func(b []byte) error { return store.WriteFile(path, b) },
-		Now: p.clock.Now, Jumped: p.clock.Jumped, Every: duration(p.config.Directory.Refresh), Log: p.log,
+		Now: p.clock.Now, Jumped: p.clock.Jumped, Every: duration(p.config.Directory.Refresh), Changed: p.directoryChanged, Log: p.log,
 	})
 	return err
+}
+
+// directoryChanged has the certificates of a new directory looked for.
+func (p *Provider) directoryChanged() {
+	if p.revocations != nil {
+		p.revocations.keeper.Again()
+	}
 }
 
 // maxQueued is how many messages of one sender or peer wait for their turn to be signed, and queuePatience for how long.

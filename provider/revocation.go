@@ -67,7 +67,6 @@ type revocations struct {
 	between   *authorities
 	clock     *Clock
 	log       *slog.Logger
-	known     *directory.Directory // whose certificates the Keeper was told to look for; follow's own
 
 	mu       sync.Mutex
 	pathless []string // the entries that the log has last named
@@ -79,7 +78,7 @@ func (p *Provider) wireRevocation(m *material) error {
 		return nil
 	}
 	r := &revocations{
-		directory: p.keeper.Current, anchors: m.anchors, clock: p.clock, log: p.log, known: p.keeper.Current(),
+		directory: p.keeper.Current, anchors: m.anchors, clock: p.clock, log: p.log,
 		between: &authorities{path: filepath.Join(p.Store.Dir(), authoritiesCopy), news: make(chan struct{}, 1)},
 	}
 	for _, u := range p.Units {
@@ -148,26 +147,23 @@ func (r *revocations) status(path []*x509.Certificate, at time.Time) revocation.
 	return s
 }
 
-// follow keeps what is learnt, and then has it looked for, and within a minute the certificates of a new directory. In this order: what the
-// Keeper saves of an authority that is not kept would be forgotten at the next start.
+// follow keeps what is learnt, and then has it looked for. In this order: what the Keeper saves of an authority that is not kept would be
+// forgotten at the next start.
 func (r *revocations) follow(ctx context.Context) error {
 	learnt, failing := false, false
 	for {
-		jumped := r.clock.Jumped() // before the directory is looked at, so that no jump is missed
 		err := r.between.keep()
 		if err != nil && !failing {
 			r.log.Error("what a message brought is known until the next start only", "err", err)
 		}
 		failing = err != nil
-		if now := r.directory(); now != r.known || learnt {
-			r.known = now
+		if learnt {
 			r.keeper.Again()
 		}
 		learnt = false
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-jumped:
 		case <-r.between.news:
 			learnt = true
 		case <-time.After(time.Minute):
